@@ -55,7 +55,7 @@ def registry() -> dict[str, RemoteFile]:
     """
     text = (resources.files("entropylab.data") / "registry.tsv").read_text(encoding="utf-8")
     rows = csv.DictReader(text.splitlines(), delimiter="\t")
-    files = (RemoteFile(**{**row, "bytes": int(row["bytes"])}) for row in rows)
+    files = [RemoteFile(bytes=int(row.pop("bytes")), **row) for row in rows]
     return {file.name: file for file in files}
 
 
@@ -82,7 +82,11 @@ def fetch(name: str) -> Path:
     file = registry().get(name)
     if file is None:
         near = difflib.get_close_matches(name, registry(), n=3)
-        hint = f"did you mean {', '.join(map(repr, near))}?" if near else "entropylab.data.registry() lists the names"
+        hint = (
+            f"did you mean {', '.join(map(repr, near))}?"
+            if near
+            else "entropylab.data.registry() lists the names"
+        )
         raise ValueError(f"name: no registered file is called {name!r}; {hint}")
     mirror = os.environ.get(MIRROR_VARIABLE)
     return _from_mirror(file, Path(mirror)) if mirror else _from_network(file)

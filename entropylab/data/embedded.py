@@ -13,7 +13,9 @@ _FOLDER = resources.files("entropylab.data") / "tables"
 
 def list_tables() -> list[str]:
     """Names of the embedded tables, sorted."""
-    return sorted(file.name.removesuffix(".parquet") for file in _FOLDER.iterdir() if file.name.endswith(".parquet"))
+    return sorted(
+        file.name.removesuffix(".parquet") for file in _FOLDER.iterdir() if file.name.endswith(".parquet")
+    )
 
 
 def load_table(name: str) -> pd.DataFrame:

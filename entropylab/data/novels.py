@@ -29,8 +29,8 @@ def novel_names() -> list[str]:
 def read_novels(names: Iterable[str]) -> list[Novel]:
     """Read novels, downloading them if need be.
 
-    The text is as in the source, printed line breaks included; only the byte-order mark goes, and line ends are
-    ``\\n``.
+    The text is as in the source, printed line breaks included; only the byte-order mark goes, and line ends
+    are ``\\n``.
 
     Parameters
     ----------

@@ -13,4 +13,6 @@ def story_openings() -> list[str]:
     list of str
         One sentence each, without a line break.
     """
-    return (resources.files("entropylab.data") / "story_openings.txt").read_text(encoding="utf-8").splitlines()
+    return (
+        (resources.files("entropylab.data") / "story_openings.txt").read_text(encoding="utf-8").splitlines()
+    )

@@ -104,14 +104,14 @@ def write_card(model_folder: Path, corpus: Corpus, run: Run) -> None:
             f" {plan.minimum_count} times are pruned |"
         ]
     lines += [
-        f"| hardware | {run.device}, {os.cpu_count()} CPU cores, {platform.machine()}; {run.seconds / 60:.0f} minutes,"
-        f" other work beside it |",
+        f"| hardware | {run.device}, {os.cpu_count()} CPU cores, {platform.machine()}; {run.seconds / 60:.0f} minutes"
+        " by the clock |",
         f"| software | torch {torch.__version__.split('+')[0]}, transformers {transformers.__version__} |",
         "",
         "## Held-out books, bits per byte",
         "",
-        "Mean over books; lower is better. *trigram*: the Kneser-Ney trigram of the same books and tokenizer, not pruned.",
-        "gzip and xz see only the book itself.",
+        "Mean over books; lower is better. *trigram*: the Kneser-Ney trigram of the same books and tokenizer, not",
+        "pruned. gzip and xz see only the book itself.",
         "",
         means.round(3).to_markdown(),
         "",
@@ -131,4 +131,6 @@ def write_card(model_folder: Path, corpus: Corpus, run: Run) -> None:
 def _curve(log: Path) -> str:
     losses = pd.read_parquet(log)["loss"]
     steps = [int(len(losses) * share) for share in (0.01, 0.03, 0.1, 0.3, 0.6, 1.0)]
-    return ", ".join(f"{losses[max(0, step - 50) : step].mean():.2f} at step {step}" for step in steps if step)
+    return ", ".join(
+        f"{losses[max(0, step - 50) : step].mean():.2f} at step {step}" for step in steps if step
+    )

@@ -39,8 +39,8 @@ def generate(
 ) -> Generation:
     """Continue each prompt by sampling: temperature first, then the filters in the given order.
 
-    A token is drawn by inverting the cumulative distribution at one uniform number. So the result depends on the
-    row's numbers only, not on the batch, and two settings can be compared under the same random numbers.
+    A token is drawn by inverting the cumulative distribution at one uniform number. So the result depends on
+    the row's numbers only, not on the batch, and two settings can be compared under the same random numbers.
 
     Parameters
     ----------
@@ -63,8 +63,8 @@ def generate(
     Returns
     -------
     Generation
-        Tokens and the statistics of each step, on the CPU; ``most_likely_cut`` says where a filter cut the most
-        likely token.
+        Tokens and the statistics of each step, on the CPU; ``most_likely_cut`` says where a filter cut the
+        most likely token.
 
     Raises
     ------
@@ -88,7 +88,11 @@ def generate(
     columns: dict[str, list[torch.Tensor]] = {name: [] for name in Generation._fields}
     with torch.inference_mode():
         # The cache is allocated once: growing it would copy all of it at every step.
-        cache = StaticCache(model.config, ids.shape[1] + max_new_tokens) if getattr(model.config, "use_cache", False) else None
+        cache = (
+            StaticCache(model.config, ids.shape[1] + max_new_tokens)
+            if getattr(model.config, "use_cache", False)
+            else None
+        )
         inputs = _inputs(ids, mask, cache, ids.shape[1])
         for step in range(max_new_tokens):
             logits = model(**inputs, logits_to_keep=1).logits[:, -1].float()
@@ -101,7 +105,10 @@ def generate(
             row = (tokens, statistics.surprisal, statistics.entropy, statistics.varentropy, cut)
             for name, values in zip(Generation._fields, row, strict=True):
                 columns[name].append(values.cpu())
-            ids, mask = torch.cat([ids, tokens[:, None]], 1), torch.cat([mask, torch.ones_like(mask[:, :1])], 1)
+            ids, mask = (
+                torch.cat([ids, tokens[:, None]], 1),
+                torch.cat([mask, torch.ones_like(mask[:, :1])], 1),
+            )
             inputs = _inputs(ids, mask, cache, 1)
     return Generation(*(torch.stack(values, 1) for values in columns.values()))
 

@@ -23,16 +23,20 @@ def list_models() -> list[str]:
 
 
 def load(
-    name: str, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32, revision: str | None = None
+    name: str,
+    *,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    revision: str | None = None,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a causal language model and its tokenizer, ready for inference.
 
     Parameters
     ----------
     name : str
-        A zoo model of :func:`list_models` (``"lab/english-s"``), a model of the Hugging Face hub (``"gpt2"``), or a
-        folder with a model in Hugging Face format. Weights are read from safetensors only, and no code that comes
-        with a model is run.
+        A zoo model of :func:`list_models` (``"lab/english-s"``), a model of the Hugging Face hub
+        (``"gpt2"``), or a folder with a model in Hugging Face format. Weights are read from safetensors
+        only, and no code that comes with a model is run.
     device : str or torch.device
         Where to put the model.
     dtype : torch.dtype
@@ -55,8 +59,10 @@ def load(
         If a hub model or a folder cannot be read.
     """
     if not isinstance(name, str):
-        raise TypeError(f"name: got {type(name).__name__}, allowed is a str such as 'lab/english-s' or 'gpt2'")
-    source = _zoo_folder(name) if name.startswith(LAB) else name
+        raise TypeError(
+            f"name: got {type(name).__name__}, allowed is a str such as 'lab/english-s' or 'gpt2'"
+        )
+    source = model_folder(name) if name.startswith(LAB) else name
     bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
@@ -75,7 +81,24 @@ def load(
     return model.to(device).eval(), tokenizer
 
 
-def _zoo_folder(name: str) -> Path:
+def model_folder(name: str) -> Path:
+    """Where a zoo model's files are: weights, tokenizer, model card and the record of its training.
+
+    Parameters
+    ----------
+    name : str
+        A name of :func:`list_models`.
+
+    Returns
+    -------
+    Path
+        Its folder.
+
+    Raises
+    ------
+    ValueError
+        If there is no such zoo model.
+    """
     names = list_models()
     if name not in names:
         near = difflib.get_close_matches(name, names, n=1)

@@ -1,8 +1,8 @@
 """Muon: momentum whose update is orthogonalised, for the hidden matrices of a transformer.
 
-Source: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks". ``torch.optim.Muon`` does the
-same in bfloat16, which is emulated on most CPUs and took as long as the rest of a step there; this one works in
-float32 and stacks matrices of one shape, so that a step costs a few per cent.
+Source: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks". ``torch.optim.Muon``
+does the same in bfloat16, which is emulated on most CPUs and took as long as the rest of a step there; this
+one works in float32 and stacks matrices of one shape, so that a step costs a few per cent.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ class Muon(torch.optim.Optimizer):
                 if "momentum" not in state:
                     state["momentum"] = torch.zeros_like(parameter)
                 velocity = state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
-                by_shape[parameter.shape].append((parameter, parameter.grad.lerp(velocity, group["momentum"])))
+                by_shape[parameter.shape].append(
+                    (parameter, parameter.grad.lerp(velocity, group["momentum"]))
+                )
             for shape, pairs in by_shape.items():
                 updates = orthogonalise(torch.stack([update for _, update in pairs]))
                 scale = max(1.0, shape[0] / shape[1]) ** 0.5

@@ -1,11 +1,11 @@
 """A Kneser-Ney trigram model with full next-token distributions, as a Hugging Face causal language model.
 
-Interpolated modified Kneser-Ney smoothing: Chen & Goodman 1999, "An empirical study of smoothing techniques for
-language modeling", section 3. It is the deterministic baseline of several chapters: no training run, no GPU, the
-same numbers everywhere.
+Interpolated modified Kneser-Ney smoothing: Chen & Goodman 1999, "An empirical study of smoothing techniques
+for language modeling", section 3. It is the deterministic baseline of several chapters: no training run, no
+GPU, the same numbers everywhere.
 
-The model is pruned to fit a package: a trigram that occurs fewer than ``minimum_count`` times is left out, and its
-probability goes to the bigram model, so that every distribution still sums to one.
+The model is pruned to fit a package: a trigram that occurs fewer than ``minimum_count`` times is left out,
+and its probability goes to the bigram model, so that every distribution still sums to one.
 """
 
 from __future__ import annotations
@@ -101,12 +101,16 @@ class KneserNeyLM(PreTrainedModel, GenerationMixin):
         """Bigram model as a dense matrix (V, V), and each trigram's and context's share; built once."""
         if self._tables is None:
             config, vocabulary = self.config, self.config.vocab_size
-            unigram = self.continuations.double() + 1.0  # one extra each: a token never seen keeps a probability
+            unigram = (
+                self.continuations.double() + 1.0
+            )  # one extra each: a token never seen keeps a probability
             unigram = unigram / unigram.sum()
 
             rows = _row_numbers(self.bigram_offsets)
             counts = self.bigram_counts.double()
-            totals = torch.zeros(vocabulary, dtype=torch.float64, device=self.device).index_add_(0, rows, counts)
+            totals = torch.zeros(vocabulary, dtype=torch.float64, device=self.device).index_add_(
+                0, rows, counts
+            )
             share = (counts - _discount(self.bigram_counts, config.bigram_discounts)) / totals[rows]
             bigram = torch.zeros(vocabulary, vocabulary, dtype=torch.float64, device=self.device)
             bigram[rows, self.bigram_tokens.long()] = share
@@ -114,8 +118,12 @@ class KneserNeyLM(PreTrainedModel, GenerationMixin):
 
             contexts = _row_numbers(self.trigram_offsets)
             counts = self.trigram_counts.double()
-            share = (counts - _discount(self.trigram_counts, config.trigram_discounts)) / self.context_totals[contexts]
-            kept = torch.zeros(config.contexts, dtype=torch.float64, device=self.device).index_add_(0, contexts, share)
+            share = (counts - _discount(self.trigram_counts, config.trigram_discounts)) / self.context_totals[
+                contexts
+            ]
+            kept = torch.zeros(config.contexts, dtype=torch.float64, device=self.device).index_add_(
+                0, contexts, share
+            )
             self._tables = bigram.float(), share.float(), (1 - kept).float()
         return self._tables
 
@@ -169,7 +177,9 @@ class KneserNeyLM(PreTrainedModel, GenerationMixin):
         if self.config.contexts == 0:
             return probability
         keys = previous * self.config.vocab_size + current
-        place = torch.searchsorted(self.context_keys, keys.to(torch.int32)).clamp_max(self.config.contexts - 1)
+        place = torch.searchsorted(self.context_keys, keys.to(torch.int32)).clamp_max(
+            self.config.contexts - 1
+        )
         (found,) = torch.nonzero((self.context_keys[place] == keys) & (previous >= 0), as_tuple=True)
         place = place[found]
         probability[found] *= backoff[place, None]
@@ -177,7 +187,9 @@ class KneserNeyLM(PreTrainedModel, GenerationMixin):
         starts, ends = self.trigram_offsets[place].long(), self.trigram_offsets[place + 1].long()
         sizes = ends - starts
         rows = torch.repeat_interleave(found, sizes)
-        within = torch.arange(int(sizes.sum()), device=rows.device) - torch.repeat_interleave(sizes.cumsum(0) - sizes, sizes)
+        within = torch.arange(int(sizes.sum()), device=rows.device) - torch.repeat_interleave(
+            sizes.cumsum(0) - sizes, sizes
+        )
         entries = torch.repeat_interleave(starts, sizes) + within
         # Each (row, token) occurs once, so plain indexed addition is exact and its order does not matter.
         probability[rows, self.trigram_tokens[entries].long()] += share[entries]
@@ -192,7 +204,9 @@ AutoConfig.register(KneserNeyConfig.model_type, KneserNeyConfig)
 AutoModelForCausalLM.register(KneserNeyConfig, KneserNeyLM)
 
 
-def train_kneser_ney(tokens: NDArray[np.integer[Any]], vocabulary: int, *, minimum_count: int = 1) -> KneserNeyLM:
+def train_kneser_ney(
+    tokens: NDArray[np.integer[Any]], vocabulary: int, *, minimum_count: int = 1
+) -> KneserNeyLM:
     """Count a text and build the trigram model from it.
 
     Parameters
@@ -212,7 +226,8 @@ def train_kneser_ney(tokens: NDArray[np.integer[Any]], vocabulary: int, *, minim
     Raises
     ------
     ValueError
-        If the text is too short, a token is out of range, the vocabulary too large or ``minimum_count`` below 1.
+        If the text is too short, a token is out of range, the vocabulary too large or ``minimum_count``
+        below 1.
     """
     ids = np.asarray(tokens, dtype=np.int64)
     if ids.ndim != 1 or ids.size < 3:
@@ -224,7 +239,9 @@ def train_kneser_ney(tokens: NDArray[np.integer[Any]], vocabulary: int, *, minim
     if minimum_count < 1:
         raise ValueError(f"minimum_count: got {minimum_count}, allowed is 1 or more")
 
-    trigrams, counts = np.unique((ids[:-2] * vocabulary + ids[1:-1]) * vocabulary + ids[2:], return_counts=True)
+    trigrams, counts = np.unique(
+        (ids[:-2] * vocabulary + ids[1:-1]) * vocabulary + ids[2:], return_counts=True
+    )
     contexts, first = np.unique(trigrams // vocabulary, return_index=True)
     totals = np.add.reduceat(counts, first)
     # A bigram's Kneser-Ney count is the number of distinct tokens before it, not how often it occurs.
@@ -256,7 +273,9 @@ def train_kneser_ney(tokens: NDArray[np.integer[Any]], vocabulary: int, *, minim
         "context_totals": totals,
         "trigram_offsets": np.searchsorted(trigrams[kept] // vocabulary, np.append(contexts, vocabulary**2)),
         "trigram_tokens": trigrams[kept] % vocabulary,
-        "trigram_counts": counts[kept].clip(max=2**16 - 1).astype(np.uint16),  # an excess falls to the backoff
+        "trigram_counts": counts[kept]
+        .clip(max=2**16 - 1)
+        .astype(np.uint16),  # an excess falls to the backoff
     }
     for name, table in tables.items():
         getattr(model, name).copy_(torch.from_numpy(table))

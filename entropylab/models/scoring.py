@@ -28,8 +28,8 @@ def score_text(
 ) -> pd.DataFrame:
     """Surprisal, entropy and varentropy of each token of a text.
 
-    A text longer than the context is read in overlapping windows: each token is scored once, and each but the first
-    ``context`` tokens has at least ``context - stride`` tokens before it.
+    A text longer than the context is read in overlapping windows: each token is scored once, and each but
+    the first ``context`` tokens has at least ``context - stride`` tokens before it.
 
     Parameters
     ----------
@@ -50,8 +50,9 @@ def score_text(
     -------
     pandas.DataFrame
         A row a token: ``token`` (text), ``token_id``, ``start`` and ``end`` (character offsets), and in nats
-        ``surprisal``, ``entropy``, ``varentropy`` (nats squared), ``logsumexp``, and ``max_probability``. The first
-        token is predicted from the beginning-of-text token; a tokenizer that has none leaves NaN there.
+        ``surprisal``, ``entropy``, ``varentropy`` (nats squared), ``logsumexp``, and ``max_probability``.
+        The first token is predicted from the beginning-of-text token; a tokenizer that has none leaves NaN
+        there.
 
     Raises
     ------
@@ -72,14 +73,18 @@ def score_text(
     if batch < 1:
         raise ValueError(f"batch: got {batch}, allowed is 1 or more")
 
-    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=tokenizer.is_fast, verbose=False)
+    encoded = tokenizer(
+        text, add_special_tokens=False, return_offsets_mapping=tokenizer.is_fast, verbose=False
+    )
     ids = np.asarray(encoded["input_ids"], dtype=np.int64)
     table = pd.DataFrame({"token": [tokenizer.decode([token]) for token in ids], "token_id": ids})
     if tokenizer.is_fast:
         offsets = np.asarray(encoded["offset_mapping"], dtype=np.int64).reshape(-1, 2)
         table["start"], table["end"] = offsets[:, 0], offsets[:, 1]
     start = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]
-    scores = _score(np.concatenate([np.asarray(start, dtype=np.int64), ids]), model, context, stride, temperature, batch)
+    scores = _score(
+        np.concatenate([np.asarray(start, dtype=np.int64), ids]), model, context, stride, temperature, batch
+    )
     missing = len(ids) - len(scores["surprisal"])  # the first token, where nothing stands before it
     for name, values in scores.items():
         table[name] = np.concatenate([np.full(missing, np.nan, dtype=np.float32), values])
@@ -104,7 +109,7 @@ def bits_per_byte(scores: pd.DataFrame, text: str) -> float:
     size = len(text.encode())
     if not size:
         raise ValueError("text: got an empty text, which has no bits per byte")
-    return float(scores["surprisal"].sum(dtype=np.float64) / math.log(2) / size)
+    return float(np.nansum(scores["surprisal"], dtype=np.float64) / math.log(2) / size)
 
 
 def _score(
@@ -132,7 +137,10 @@ def _score(
             )
         for name, values in columns.items():
             values.append(getattr(statistics, name).float().cpu().numpy())
-    return {name: np.concatenate(values) if values else np.zeros(0, np.float32) for name, values in columns.items()}
+    return {
+        name: np.concatenate(values) if values else np.zeros(0, np.float32)
+        for name, values in columns.items()
+    }
 
 
 def _windows(inputs: int, context: int, stride: int) -> list[tuple[int, int, int]]:

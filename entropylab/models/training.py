@@ -1,7 +1,7 @@
 """Train a zoo model from its recipe: ``python -m entropylab train english-s``.
 
-A run lives in one folder and may be stopped at any time: the next call goes on from the last checkpoint, with the
-same batches. Everything written is safetensors, JSON, Parquet or text, and is written atomically.
+A run lives in one folder and may be stopped at any time: the next call goes on from the last checkpoint,
+with the same batches. Everything written is safetensors, JSON, Parquet or text, and is written atomically.
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
 
-    plan, model, losses = recipe.model, None, []
+    plan = recipe.model
+    model: PreTrainedModel
+    losses: list[float] = []
     context = plan.architecture.max_position_embeddings if isinstance(plan, Transformer) else 1_000_000
     corpus = prepare_corpus(recipe, folder, context=context)
     clock = time.monotonic()
@@ -102,7 +104,8 @@ def _new_model(plan: Transformer, vocabulary: int) -> LlamaForCausalLM:
 
 
 def _optimizers(model: LlamaForCausalLM, schedule: Schedule) -> list[torch.optim.Optimizer]:
-    hidden, rest = [], []
+    hidden: list[torch.nn.Parameter] = []
+    rest: list[torch.nn.Parameter] = []
     for name, parameter in model.named_parameters():
         (hidden if parameter.ndim == 2 and "embed" not in name else rest).append(parameter)
     return [
@@ -111,7 +114,9 @@ def _optimizers(model: LlamaForCausalLM, schedule: Schedule) -> list[torch.optim
     ]
 
 
-def _optimise(name: str, plan: Transformer, corpus: Corpus, checkpoint: Path, device: str) -> LlamaForCausalLM:
+def _optimise(
+    name: str, plan: Transformer, corpus: Corpus, checkpoint: Path, device: str
+) -> LlamaForCausalLM:
     schedule = plan.schedule
     stream = TokenStream(corpus.tokens, batch=schedule.batch, context=schedule.context, seed=schedule.seed)
     model = _new_model(plan, len(corpus.tokenizer)).to(device)
@@ -125,7 +130,9 @@ def _optimise(name: str, plan: Transformer, corpus: Corpus, checkpoint: Path, de
     bits_per_byte = len(corpus.tokens) / corpus.bytes / math.log(2)
 
     clock = time.monotonic()
-    bar = tqdm(range(done.step, schedule.steps), initial=done.step, total=schedule.steps, desc=name, mininterval=5)
+    bar = tqdm(
+        range(done.step, schedule.steps), initial=done.step, total=schedule.steps, desc=name, mininterval=5
+    )
     for step in bar:
         for group, peak in zip(groups, peaks, strict=True):
             group["lr"] = peak * learning_rate_share(step, schedule)
@@ -137,10 +144,14 @@ def _optimise(name: str, plan: Transformer, corpus: Corpus, checkpoint: Path, de
             optimizer.zero_grad(set_to_none=True)
         losses.append(loss.item())
         if not math.isfinite(losses[-1]):
-            raise FloatingPointError(f"{name}: the loss is {losses[-1]} at step {step}; lower the learning rates")
+            raise FloatingPointError(
+                f"{name}: the loss is {losses[-1]} at step {step}; lower the learning rates"
+            )
         if step % 20 == 0:
             recent = float(np.mean(losses[-100:]))
-            bar.set_postfix_str(f"{recent:.3f} nats/token, {recent * bits_per_byte:.3f} bits/byte", refresh=False)
+            bar.set_postfix_str(
+                f"{recent:.3f} nats/token, {recent * bits_per_byte:.3f} bits/byte", refresh=False
+            )
         if (step + 1) % schedule.checkpoint_every == 0 or step + 1 == schedule.steps:
             spent = done.seconds + time.monotonic() - clock
             save_checkpoint(checkpoint, model, optimizers, Progress(step + 1, spent, losses))
@@ -163,7 +174,9 @@ def _export(model: PreTrainedModel, corpus: Corpus, losses: list[float], run: Ru
     corpus.tokenizer.save_pretrained(target)
     if losses:
         # The loss of each step before its update: what a prequential code of the corpus would have cost.
-        log = pd.DataFrame({"step": np.arange(len(losses), dtype=np.int32), "loss": np.float32(losses)})
+        log = pd.DataFrame(
+            {"step": np.arange(len(losses), dtype=np.int32), "loss": np.array(losses, dtype=np.float32)}
+        )
         log.to_parquet(target / "training_log.parquet", index=False)
     write_card(target, corpus, run)
     return target

@@ -19,7 +19,13 @@ NAME = "novels/Nobody_Nothing_1900"
 def file(monkeypatch):
     """A registry of one file, so that no test needs the real ones."""
     entry = downloads.RemoteFile(
-        NAME, "owner/texts", "c0ffee", "corpus/nothing.txt", len(CONTENT), hashlib.sha256(CONTENT).hexdigest(), "none"
+        NAME,
+        "owner/texts",
+        "c0ffee",
+        "corpus/nothing.txt",
+        len(CONTENT),
+        hashlib.sha256(CONTENT).hexdigest(),
+        "none",
     )
     monkeypatch.setattr(downloads, "registry", lambda: {NAME: entry})
     return entry
@@ -45,7 +51,9 @@ def server(file, tmp_path, monkeypatch):
         monkeypatch.delenv(downloads.MIRROR_VARIABLE, raising=False)
         monkeypatch.setattr("pooch.os_cache", lambda name: cache)
         monkeypatch.setattr(
-            downloads.RemoteFile, "url", property(lambda self: f"http://127.0.0.1:{httpd.server_port}/text.txt")
+            downloads.RemoteFile,
+            "url",
+            property(lambda self: f"http://127.0.0.1:{httpd.server_port}/text.txt"),
         )
         yield root
         httpd.shutdown()
@@ -104,5 +112,7 @@ def test_a_missing_network_gives_the_remedy_and_nothing_is_left_behind(server, t
 
 
 def test_an_unknown_name_gets_suggestions():
-    with pytest.raises(ValueError, match=r"novels/Woolf_Lighthouse_1928.*did you mean 'novels/Woolf_Lighthouse_1927'"):
+    with pytest.raises(
+        ValueError, match=r"novels/Woolf_Lighthouse_1928.*did you mean 'novels/Woolf_Lighthouse_1927'"
+    ):
         fetch("novels/Woolf_Lighthouse_1928")

@@ -16,7 +16,9 @@ def loaded(model_folder):
 
 def test_statistics_are_those_of_one_forward_pass_over_the_result(loaded):
     model, tokenizer = loaded
-    result = generate(model, tokenizer, PROMPTS, max_new_tokens=12, filters=[lambda z: typical_filter(z, 0.5)])
+    result = generate(
+        model, tokenizer, PROMPTS, max_new_tokens=12, filters=[lambda z: typical_filter(z, 0.5)]
+    )
     for row, prompt in enumerate(PROMPTS):
         ids = [tokenizer.bos_token_id, *tokenizer(prompt)["input_ids"]]
         text = torch.tensor([ids + result.tokens[row].tolist()])
@@ -26,7 +28,9 @@ def test_statistics_are_those_of_one_forward_pass_over_the_result(loaded):
         assert result.surprisal[row].double() == pytest.approx(surprisal, abs=2e-4)
         assert result.entropy[row].double() == pytest.approx(-(logp.exp() * logp).sum(1), abs=2e-4)
         cut = torch.isneginf(typical_filter(logp.float(), 0.5).gather(1, logp.argmax(1, keepdim=True)))[:, 0]
-        assert (result.most_likely_cut[row] == cut).float().mean() > 0.9  # rounding may move a token across the cut
+        assert (
+            result.most_likely_cut[row] == cut
+        ).float().mean() > 0.9  # rounding may move a token across the cut
 
 
 def test_a_row_does_not_depend_on_its_batch(loaded):
@@ -62,7 +66,8 @@ def test_sample_inverts_the_cumulative_distribution_and_never_takes_a_cut_token(
     uniforms = torch.tensor([0.0, 0.1999, 0.2001, 0.7001, 1 - 2**-53], dtype=torch.float64)
     assert sample(logits, uniforms).tolist() == [0, 0, 2, 3, 3]
     frequencies = torch.bincount(
-        sample(logits[:1].expand(20_000, 4), torch.rand(20_000, generator=torch.Generator().manual_seed(0))), minlength=4
+        sample(logits[:1].expand(20_000, 4), torch.rand(20_000, generator=torch.Generator().manual_seed(0))),
+        minlength=4,
     )
     assert frequencies / 20_000 == pytest.approx([0.2, 0, 0.5, 0.3], abs=0.015)
 

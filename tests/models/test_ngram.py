@@ -33,7 +33,9 @@ def naive_kneser_ney(text, minimum_count, discounts2, discounts3):
         total = sum(len(s) for (x, _), s in before.items() if x == v)
         if not total:
             return unigram[w]
-        shares = {y: (len(s) - discounts2[min(len(s), 3) - 1]) / total for (x, y), s in before.items() if x == v}
+        shares = {
+            y: (len(s) - discounts2[min(len(s), 3) - 1]) / total for (x, y), s in before.items() if x == v
+        }
         return shares.get(w, 0) + (1 - sum(shares.values())) * unigram[w]
 
     def trigram(w, u, v):
@@ -69,8 +71,12 @@ def test_distributions_are_normalised_and_nothing_is_impossible(text):
 
 
 def test_pruning_costs_likelihood_but_little(text):
-    held_out = torch.from_numpy(np.random.default_rng(2).choice(6, p=[0.4, 0.3, 0.15, 0.1, 0.04, 0.01], size=(1, 500)))
-    full, pruned = (train_kneser_ney(text, V, minimum_count=n)(input_ids=held_out, labels=held_out).loss for n in (1, 3))
+    held_out = torch.from_numpy(
+        np.random.default_rng(2).choice(6, p=[0.4, 0.3, 0.15, 0.1, 0.04, 0.01], size=(1, 500))
+    )
+    full, pruned = (
+        train_kneser_ney(text, V, minimum_count=n)(input_ids=held_out, labels=held_out).loss for n in (1, 3)
+    )
     assert abs(full - pruned) < 0.05
 
 

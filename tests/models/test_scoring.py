@@ -41,7 +41,9 @@ def test_short_text_equals_one_forward_pass_a_token(loaded):
 def test_stride_one_gives_every_token_the_full_context(loaded):
     model, tokenizer = loaded
     table = score_text(TEXT, model, tokenizer, context=16, stride=1)
-    assert table["surprisal"].to_numpy() == pytest.approx(naive_surprisal(TEXT, model, tokenizer, 16), abs=1e-3)
+    assert table["surprisal"].to_numpy() == pytest.approx(
+        naive_surprisal(TEXT, model, tokenizer, 16), abs=1e-3
+    )
 
 
 @pytest.mark.parametrize(("context", "stride", "batch"), [(16, 16, 1), (16, 7, 3), (20, 5, 50), (64, 32, 2)])
@@ -51,7 +53,10 @@ def test_each_token_is_scored_once_whatever_the_windows(loaded, context, stride,
     ids = tokenizer(TEXT, add_special_tokens=False)["input_ids"]
     assert table["token_id"].tolist() == ids
     assert np.isfinite(table["surprisal"]).all()
-    assert table["end"].iloc[-1] == len(TEXT) and (table["start"].to_numpy()[1:] == table["end"].to_numpy()[:-1]).all()
+    assert (
+        table["end"].iloc[-1] == len(TEXT)
+        and (table["start"].to_numpy()[1:] == table["end"].to_numpy()[:-1]).all()
+    )
     # the first window does not depend on the stride
     first = score_text(TEXT, model, tokenizer, context=context, stride=context)["surprisal"][:context]
     assert table["surprisal"][:context].to_numpy() == pytest.approx(first.to_numpy(), abs=1e-4)

@@ -51,7 +51,10 @@ def books(monkeypatch):
     """Books made up here: no test trains on the real ones, and none compiles."""
 
     def read(names):
-        return [Novel(name, f"This is book {name}. The rain fell on the road to {name}.\n\n" * 60) for name in names]
+        return [
+            Novel(name, f"This is book {name}. The rain fell on the road to {name}.\n\n" * 60)
+            for name in names
+        ]
 
     monkeypatch.setattr(corpus, "read_novels", read)
     monkeypatch.setattr(cards, "read_novels", read)
@@ -81,7 +84,10 @@ def test_a_run_learns_and_leaves_model_log_and_card(tmp_path):
     folder = training.train(RECIPE, tmp_path / "run")
     log = pd.read_parquet(folder / "training_log.parquet")
     assert log["step"].tolist() == list(range(12))
-    assert log["loss"][0] == pytest.approx(math.log(300), abs=0.3) and log["loss"].iloc[-1] < log["loss"][0] - 0.5
+    assert (
+        log["loss"][0] == pytest.approx(math.log(300), abs=0.3)
+        and log["loss"].iloc[-1] < log["loss"][0] - 0.5
+    )
     card = (folder / "MODEL_CARD.md").read_text()
     assert "xz -9" in card and "3 times" not in card and "| test" in card
     held_out = pd.read_csv(folder / "held_out.csv")
@@ -115,7 +121,12 @@ def test_every_recipe_is_sound_and_holds_its_books_apart():
 def test_bad_recipes_are_refused():
     with pytest.raises(ValueError, match=r"recipe: there is no recipe 'english-q'; there are \['english-s'"):
         read_recipe("english-q")
-    good = {"corpus": "novels", "description": "", "tokenizer": {"vocabulary": 300}, "trigram": {"minimum_count": 1}}
+    good = {
+        "corpus": "novels",
+        "description": "",
+        "tokenizer": {"vocabulary": 300},
+        "trigram": {"minimum_count": 1},
+    }
     for books, message in [
         ({"validation": ["Nobody"], "test": []}, "unknown books"),
         ({"validation": ["Woolf_Night_1919"], "test": ["Woolf_Night_1919"]}, "in both or twice"),

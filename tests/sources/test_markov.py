@@ -20,7 +20,9 @@ def test_conditional_entropies_and_varentropies_agree_with_scipy_and_with_the_de
     assert chain.conditional_entropies == pytest.approx(scipy.stats.entropy(chain.transitions, axis=1))
     surprisal = -np.log(chain.transitions)
     mean = (chain.transitions * surprisal).sum(1)
-    assert chain.conditional_varentropies == pytest.approx((chain.transitions * surprisal**2).sum(1) - mean**2)
+    assert chain.conditional_varentropies == pytest.approx(
+        (chain.transitions * surprisal**2).sum(1) - mean**2
+    )
 
 
 def test_zero_probabilities_contribute_nothing_and_are_never_sampled():

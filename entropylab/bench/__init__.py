@@ -1,0 +1,7 @@
+"""Floor 6: how fast the kernels are beside torch and transformers, and beside the floor that memory sets."""
+
+from __future__ import annotations
+
+from entropylab.bench.runner import run
+
+__all__ = ["run"]

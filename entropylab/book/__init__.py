@@ -1,0 +1,21 @@
+"""What the chapters use to tell their story: scorecards, figures, scales, exercises, the first cell."""
+
+from __future__ import annotations
+
+from entropylab.book.colab import bootstrap
+from entropylab.book.exercises import check
+from entropylab.book.figures import figure_style, show
+from entropylab.book.interactive import typical_explorer
+from entropylab.book.scales import scale, settings
+from entropylab.book.scorecard import Scorecard
+
+__all__ = [
+    "Scorecard",
+    "bootstrap",
+    "check",
+    "figure_style",
+    "scale",
+    "settings",
+    "show",
+    "typical_explorer",
+]

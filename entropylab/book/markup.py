@@ -1,0 +1,80 @@
+"""Small pieces of HTML that the card, the tables and the scoreboard share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from entropylab.book import places
+
+if TYPE_CHECKING:
+    from entropylab.book.claims import Claim
+
+
+class Html:
+    """HTML that notebooks, Colab and the book display as it is."""
+
+    def __init__(self, html: str) -> None:
+        self.html = html
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        return "HTML, shown by a notebook"
+
+
+def display(content: Html, name: str | None = None) -> Any:
+    """Show something in the notebook; with a ``name``, returns the handle by which it can be replaced."""
+    import IPython.display
+
+    show: Any = IPython.display.display  # carries no types
+    return show(content, display_id=name) if name else show(content)
+
+
+# The mark in front keeps a verdict readable without colour.
+_LOOK = {
+    "holds": ("lab-holds", "✓"),
+    "does not hold": ("lab-fails", "≠"),
+    "not tested at this scale": ("lab-untested", "○"),
+    "pending": ("lab-untested", "…"),
+}
+
+
+@cache
+def asset(name: str) -> str:
+    """Text of a file in ``assets/``."""
+    return (places.ASSETS / name).read_text(encoding="utf-8")
+
+
+def style() -> str:
+    """The styles of card and badges, inline: outputs look the same in a notebook and in the book."""
+    return f"<style>{asset('card.css').strip()}</style>"
+
+
+def marked(verdict: str) -> str:
+    """The verdict with its mark in front."""
+    return f"{_LOOK[verdict][1]} {verdict}"
+
+
+def badge(verdict: str, label: str = "", title: str = "") -> str:
+    """One badge; ``label`` stands in front of the verdict, ``title`` shows on hovering."""
+    look, mark = _LOOK[verdict]
+    hover = f' title="{escape(title)}"' if title else ""
+    front = f"<b>{escape(label)}</b> " if label else ""
+    shown = f'<span aria-hidden="true">{mark}</span> {front}{escape(verdict)}'
+    return f'<span class="lab-badge {look}"{hover}>{shown}</span>'
+
+
+def badges(claims: Mapping[str, Claim], decided: Mapping[str, str]) -> str:
+    """A badge for each claim; one without a verdict is pending."""
+    return " ".join(badge(decided.get(key, "pending"), key, claim.statement) for key, claim in claims.items())
+
+
+def number(value: float | int | bool) -> str:
+    """Four significant digits; whole numbers and truth values as they are."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"

@@ -1,0 +1,30 @@
+"""Floor 2: differentiable measures of the distributions that logits stand for, on torch tensors, in nats."""
+
+from __future__ import annotations
+
+from entropylab.information.backends import backend, use_backend
+from entropylab.information.cross_entropy import cross_entropy
+from entropylab.information.entropy import entropy
+from entropylab.information.jensen_shannon_divergence import jensen_shannon_divergence
+from entropylab.information.kl_divergence import kl_divergence
+from entropylab.information.renyi_entropy import renyi_entropy
+from entropylab.information.surprisal import surprisal
+from entropylab.information.token_statistics import token_statistics
+from entropylab.information.tsallis_entropy import tsallis_entropy
+from entropylab.information.varentropy import varentropy
+from entropylab.kernels import Statistics as TokenStatistics
+
+__all__ = [
+    "TokenStatistics",
+    "backend",
+    "cross_entropy",
+    "entropy",
+    "jensen_shannon_divergence",
+    "kl_divergence",
+    "renyi_entropy",
+    "surprisal",
+    "token_statistics",
+    "tsallis_entropy",
+    "use_backend",
+    "varentropy",
+]

@@ -1,0 +1,8 @@
+"""The definition: every kernel in plain NumPy and float64. Read this first; all tests compare with it."""
+
+from __future__ import annotations
+
+from entropylab.kernels.reference.statistics import find_invalid_row, statistics, statistics_backward
+from entropylab.kernels.reference.typical import typical_filter, typical_sample
+
+__all__ = ["find_invalid_row", "statistics", "statistics_backward", "typical_filter", "typical_sample"]

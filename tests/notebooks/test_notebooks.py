@@ -1,0 +1,45 @@
+"""All notebooks of the book keep to the rules."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from entropylab.book import address, notebooks, places
+
+ROOT = places.checkout()
+ALL = list(address.notebooks(ROOT))
+CHAPTERS = [path for path in ALL if path.parent.name not in ("chapters", "appendix")]
+
+
+def name(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("path", ALL, ids=name)
+def test_the_notebook_has_no_faults(path):
+    assert notebooks.check(path) == []
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=name)
+def test_a_chapter_has_its_card_its_bootstrap_and_one_scorecard_that_is_compared(path):
+    cells = json.loads(path.read_text())["cells"]
+    tags = [tag for cell in cells for tag in cell["metadata"].get("tags", [])]
+    for tag in ("bootstrap", "card", "scorecard", "nbval-check-output"):
+        assert tags.count(tag) == 1
+    (scorecard,) = [cell for cell in cells if "scorecard" in cell["metadata"].get("tags", [])]
+    assert "nbval-check-output" in scorecard["metadata"]["tags"]
+    # One line a claim, and nothing that depends on the machine.
+    for output in scorecard["outputs"]:
+        for line in "".join(output["text"]).splitlines():
+            assert line.split(" ", 1)[1] in ("holds", "does not hold", "not tested at this scale")
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=name)
+def test_a_chapter_has_folded_solutions_to_its_exercises(path):
+    cells = json.loads(path.read_text())["cells"]
+    solutions = [cell for cell in cells if "solution" in cell["metadata"].get("tags", [])]
+    assert solutions
+    for cell in solutions:
+        assert "hide-cell" in cell["metadata"]["tags"]
