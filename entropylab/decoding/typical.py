@@ -11,7 +11,14 @@ import math
 import torch
 from torch import Tensor
 
-from entropylab.information.backends import as_array, backend_for, kernels_of, launching, working_copy
+from entropylab.information.backends import (
+    as_array,
+    backend_for,
+    empty_like,
+    kernels_of,
+    launching,
+    working_copy,
+)
 from entropylab.information.token_statistics import result_dtype
 from entropylab.information.validation import check_count, check_logits, check_mass, refuse_invalid
 
@@ -76,7 +83,7 @@ def typical_filter(
         filtered[_invalid(rows)] = math.nan
     else:
         work = working_copy(rows, name)
-        out = torch.empty_like(work)
+        out = empty_like(work)
         with launching(work, name) as keywords:
             kernels_of(name).typical_filter(
                 as_array(work), mass, count, filter_value, out=as_array(out), **keywords

@@ -12,7 +12,14 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from entropylab.information.backends import as_array, backend_for, kernels_of, launching, working_copy
+from entropylab.information.backends import (
+    as_array,
+    backend_for,
+    empty_like,
+    kernels_of,
+    launching,
+    working_copy,
+)
 from entropylab.information.validation import (
     check_logits,
     check_targets,
@@ -115,23 +122,17 @@ def result_dtype(logits: Tensor) -> torch.dtype:
 def _computed(logits: Tensor, targets: Tensor | None, temperature: float, name: str) -> TokenStatistics:
     """The statistics by the kernels of a backend."""
     work = working_copy(logits, name)
-    dtype = result_dtype(work)
-    # One piece of memory for all fields: a call on a single row takes as long as torch takes to make five.
-    memory = torch.empty((5, len(work)), dtype=dtype, device=work.device)
-    if targets is None:
-        chosen, count = None, 4
-    else:
-        chosen, count = as_array(targets.reshape(-1).to(work.device).contiguous()), 5
+    chosen = None if targets is None else as_array(targets.reshape(-1).to(work.device).contiguous())
+    # One piece of memory, a row for each field: making five tensors takes as long as one row of logits.
+    fields = 4 if targets is None else 5
+    memory = torch.empty((fields, len(work)), dtype=result_dtype(work), device=work.device)
     with launching(work, name) as keywords:
         kernels_of(name).statistics(
-            as_array(work), chosen, temperature, out=_fields(as_array(memory), count), **keywords
+            as_array(work), chosen, temperature, out=TokenStatistics(*as_array(memory)), **keywords
         )
-    return _fields(memory.to(logits.device, result_dtype(logits)).view(5, *logits.shape[:-1]), count)
-
-
-def _fields(memory: Any, count: int) -> TokenStatistics:
-    """Statistics whose first fields are the rows of an array or a tensor."""
-    return TokenStatistics(*(memory[field] if field < count else None for field in range(5)))
+    return TokenStatistics(
+        *memory.to(logits.device, result_dtype(logits)).view(fields, *logits.shape[:-1]).unbind()
+    )
 
 
 class _Statistics(torch.autograd.Function):
@@ -163,7 +164,7 @@ class _Statistics(torch.autograd.Function):
             )
 
         dtype = result_dtype(work)
-        result = torch.empty_like(work)
+        result = empty_like(work)
         with launching(work, ctx.name) as keywords:
             kernels_of(ctx.name).statistics_backward(
                 as_array(work),

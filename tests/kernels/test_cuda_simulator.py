@@ -13,6 +13,7 @@ import pytest
 CASES = Path(__file__).with_name("cuda_cases.py")
 
 
+@pytest.mark.slow
 def test_cases_pass_in_the_simulator() -> None:
     """The simulator is chosen when Numba is imported, hence a process of its own."""
     if importlib.util.find_spec("numba_cuda") is None:

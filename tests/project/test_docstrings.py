@@ -38,7 +38,7 @@ def test_packages_are_described_and_list_what_is_public(package):
     assert not missing
 
 
-@pytest.mark.parametrize("thing", _public())
+@pytest.mark.parametrize("thing", list(_public()))
 def test_public_names_are_documented(thing):
     if not callable(thing):
         return

@@ -343,6 +343,17 @@ def statistics_backward(
 
 
 def find_invalid_row(logits: NDArray[Any]) -> int:
-    """Index of the first row with NaN or +inf, or with nothing but -inf; -1 if there is none."""
+    """Find the first row that is no distribution: with NaN or +inf, or with nothing but -inf.
+
+    Parameters
+    ----------
+    logits : array [N, V]
+        C-contiguous; float32, float64, float16, or uint16 holding bfloat16 bits.
+
+    Returns
+    -------
+    int
+        Its index, or -1 if there is none.
+    """
     values, brain, dtype = working_form(logits)
     return int(first_invalid(values, brain, np.empty(0, dtype)))

@@ -144,7 +144,17 @@ def statistics_backward(
 
 
 def find_invalid_row(logits: NDArray[np.floating]) -> int:
-    """Index of the first row with NaN or +inf, or with nothing but -inf; -1 if there is none."""
+    """Find the first row that is no distribution: with NaN or +inf, or with nothing but -inf.
+
+    Parameters
+    ----------
+    logits : array [N, V]
+
+    Returns
+    -------
+    int
+        Its index, or -1 if there is none.
+    """
     values = np.asarray(logits)
     bad = np.isnan(values).any(axis=-1) | np.isposinf(values).any(axis=-1) | np.isneginf(values).all(axis=-1)
     return int(bad.argmax()) if bad.any() else -1
