@@ -19,6 +19,9 @@ from torch import Tensor
 
 BACKENDS = ("reference", "cpu", "cuda", "torch")
 
+# Bytes from which NumPy asks for huge pages.
+LARGE = 1 << 22
+
 _chosen: ContextVar[str | None] = ContextVar("entropylab_backend", default=None)
 
 
@@ -131,13 +134,13 @@ def working_copy(logits: Tensor, name: str) -> Tensor:
 def empty_like(logits: Tensor) -> Tensor:
     """Uninitialised memory for a result as large as the logits.
 
-    On the CPU it comes from NumPy, which asks the system for huge pages: with ordinary ones the page faults of a
-    fresh result of 100 MB take about as long as a kernel does.
+    On the CPU large memory comes from NumPy, which asks the system for huge pages: with ordinary ones the
+    page faults of a fresh result of 100 MB take about as long as a kernel does.
     """
-    if logits.device.type != "cpu":
+    size = logits.numel() * logits.element_size()
+    if logits.device.type != "cpu" or size < LARGE:
         return torch.empty_like(logits)
-    memory = np.empty(logits.numel() * logits.element_size(), np.uint8)
-    return torch.from_numpy(memory).view(logits.dtype).view(logits.shape)
+    return torch.from_numpy(np.empty(size, np.uint8)).view(logits.dtype).view(logits.shape)
 
 
 def as_array(tensor: Tensor) -> Any:

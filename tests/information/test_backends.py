@@ -116,3 +116,15 @@ def test_tensors_pass_through_the_simulated_gpu():
         check=False,
     )
     assert answer.stdout.strip() == "agreed", answer.stderr
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(0, 5), (3, 5), (40, 60_000)])
+def test_memory_for_results(dtype, shape):
+    like = torch.zeros(shape, dtype=dtype)
+    memory = backends.empty_like(like)
+    assert memory.dtype == dtype
+    assert memory.shape == shape
+    assert memory.is_contiguous()
+    memory.copy_(like)
+    assert torch.equal(memory, like)
