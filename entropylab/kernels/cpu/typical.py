@@ -176,7 +176,8 @@ def sum_inside(row: Any, weights: Any, low: Any, high: Any) -> Any:
     zero = row.dtype.type(0)
     total = zero
     for i in range(row.size):
-        total += weights[i] if (row[i] >= low) & (row[i] <= high) else zero
+        weight = weights[i]  # read before the test, or the loop is not vectorised
+        total += weight if (row[i] >= low) & (row[i] <= high) else zero
     return total
 
 
@@ -187,6 +188,20 @@ def count_inside(row: Any, low: Any, high: Any) -> Any:
     for i in range(row.size):
         count += np.int32((row[i] >= low) & (row[i] <= high))
     return count
+
+
+@kernel
+def sum_and_count(row: Any, weights: Any, low_in: Any, high_in: Any, low_out: Any, high_out: Any) -> Any:
+    """Sum of the weights in the inner window, and number of logits in the outer but not the inner one."""
+    zero = row.dtype.type(0)
+    total = zero
+    count = np.int32(0)
+    for i in range(row.size):
+        weight = weights[i]
+        inside = (row[i] >= low_in) & (row[i] <= high_in)
+        total += weight if inside else zero
+        count += np.int32((row[i] >= low_out) & (row[i] <= high_out)) - np.int32(inside)
+    return total, count
 
 
 @exact
@@ -202,8 +217,9 @@ def ring(
     for begin in range(0, row.size, BLOCK):
         block = row[begin : begin + BLOCK]
         block_weights = weights[begin : begin + BLOCK]
-        within += sum_inside(block, block_weights, low_in, high_in)
-        if count_inside(block, low_out, high_out) > count_inside(block, low_in, high_in):
+        block_within, block_count = sum_and_count(block, block_weights, low_in, high_in, low_out, high_out)
+        within += block_within
+        if block_count > 0:
             for i in range(block.size):
                 z = block[i]
                 if z >= low_out and z <= high_out and not (z >= low_in and z <= high_in):
@@ -256,7 +272,8 @@ def cut_of(
 def keep_inside(row: Any, source: Any, low: Any, high: Any, filter_value: Any, destination: Any) -> None:
     """Copy `source` where the logit lies from `low` to `high`, else write the filter value."""
     for i in range(row.size):
-        destination[i] = source[i] if (row[i] >= low) & (row[i] <= high) else filter_value
+        value = source[i]
+        destination[i] = value if (row[i] >= low) & (row[i] <= high) else filter_value
 
 
 @exact
