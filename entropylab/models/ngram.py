@@ -93,6 +93,11 @@ class KneserNeyLM(PreTrainedModel, GenerationMixin):
         """Of the log-probabilities; the model has counts, no floating-point parameter."""
         return torch.float32
 
+    @classmethod
+    def _supports_default_dynamic_cache(cls) -> bool:
+        """Two tokens of context need no cache (asked by ``generate``)."""
+        return False
+
     def _apply(self, *args: Any, **kwargs: Any) -> KneserNeyLM:
         self._tables = None
         return super()._apply(*args, **kwargs)
