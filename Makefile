@@ -50,10 +50,12 @@ lint: $(STAMP)  ## ruff, mypy, and the floors (import-linter)
 
 bench: $(STAMP)  ## time the kernels beside torch and transformers (DEVICE=cpu|cuda): results/benchmarks/
 	$(BIN)/python -m entropylab bench --device $(DEVICE)
+	$(BIN)/python -m entropylab.book.pages
 
 record: $(STAMP)  ## execute one notebook in place and write its results/ (CHAPTER=locally_typical_sampling)
 	$(call require,CHAPTER,locally_typical_sampling)
 	$(BIN)/python scripts/record.py $(CHAPTER)
+	$(BIN)/python -m entropylab.book.pages
 	$(BIN)/python scripts/readme.py
 
 readme: $(STAMP)  ## write the scoreboard's summary into README.md
