@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -135,3 +136,21 @@ def test_ci_runs_as_a_script(root):
     text = path.read_text()
     assert "make test" in text
     assert "ENTROPYLAB_REQUIRE_BROWSER=1" in text
+
+
+def test_ci_never_shows_the_totals_of_an_earlier_run(root, tmp_path):
+    """When make is cut off before it counts, the last line says that something failed."""
+    folder, tools = tmp_path / "project", tmp_path / "tools"
+    for name in (folder / ".ci", folder / "build" / "reports", tools):
+        name.mkdir(parents=True)
+    shutil.copy(root / ".ci/run", folder / ".ci")
+    (folder / "build/reports/summary.txt").write_text("5 passed, 0 failed, 0 skipped\n")
+    for name, text in (("make", "kill -9 $$\n"), ("chromium", "exit 0\n")):
+        (tools / name).write_text(f"#!/bin/sh\n{text}")
+        (tools / name).chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
+    answer = subprocess.run(
+        ["bash", ".ci/run"], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert answer.returncode != 0
+    assert answer.stdout.splitlines()[-1] == "0 passed, 1 failed, 0 skipped"
