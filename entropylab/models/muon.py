@@ -1,8 +1,8 @@
 """Muon: momentum whose update is orthogonalised, for the hidden matrices of a transformer.
 
 Source: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks". ``torch.optim.Muon``
-does the same in bfloat16, which is emulated on most CPUs and took as long as the rest of a step there; this
-one works in float32 and stacks matrices of one shape, so that a step costs a few per cent.
+does the same in bfloat16, which many CPUs emulate at the price of the rest of a step; this one works in the
+precision asked for and stacks matrices of one shape, so that a step costs a few per cent.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ class Muon(torch.optim.Optimizer):
         Weight of the past in the running gradient.
     weight_decay : float
         Share of the weight, times ``lr``, that is taken off at each step.
+    dtype : torch.dtype
+        Precision of the orthogonalisation.
     """
 
     def __init__(
@@ -37,8 +39,10 @@ class Muon(torch.optim.Optimizer):
         lr: float = 0.02,
         momentum: float = 0.95,
         weight_decay: float = 0.0,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        self.dtype = dtype
         for parameter in (p for group in self.param_groups for p in group["params"]):
             if parameter.ndim != 2:
                 raise ValueError(f"params: got shape {tuple(parameter.shape)}, allowed are matrices")
@@ -63,7 +67,7 @@ class Muon(torch.optim.Optimizer):
                     (parameter, parameter.grad.lerp(velocity, group["momentum"]))
                 )
             for shape, pairs in by_shape.items():
-                updates = orthogonalise(torch.stack([update for _, update in pairs]))
+                updates = orthogonalise(torch.stack([update for _, update in pairs]).to(self.dtype)).float()
                 scale = max(1.0, shape[0] / shape[1]) ** 0.5
                 for (parameter, _), update in zip(pairs, updates, strict=True):
                     parameter.mul_(1 - group["lr"] * group["weight_decay"])

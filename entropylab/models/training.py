@@ -81,11 +81,14 @@ def train(
 
 
 def learning_rate_share(step: int, schedule: Schedule) -> float:
-    """Share of the peak learning rate at a step: linear warm-up, then a cosine down to the final share."""
+    """Share of the peak learning rate at a step; :class:`~entropylab.models.recipes.Schedule` says which shapes there are."""
     if step < schedule.warmup_steps:
         return (step + 1) / schedule.warmup_steps
-    progress = (step - schedule.warmup_steps) / max(1, schedule.steps - schedule.warmup_steps)
     final = schedule.final_learning_rate_share
+    if schedule.decay_steps is not None:
+        left = (schedule.steps - step) / schedule.decay_steps
+        return final + (1 - final) * min(1.0, max(0.0, left))
+    progress = (step - schedule.warmup_steps) / max(1, schedule.steps - schedule.warmup_steps)
     return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
@@ -109,7 +112,12 @@ def _optimizers(model: LlamaForCausalLM, schedule: Schedule) -> list[torch.optim
     for name, parameter in model.named_parameters():
         (hidden if parameter.ndim == 2 and "embed" not in name else rest).append(parameter)
     return [
-        Muon(hidden, lr=schedule.matrix_learning_rate, weight_decay=schedule.weight_decay),
+        Muon(
+            hidden,
+            lr=schedule.matrix_learning_rate,
+            weight_decay=schedule.weight_decay,
+            dtype=getattr(torch, schedule.precision),
+        ),
         torch.optim.AdamW(rest, lr=schedule.vector_learning_rate, betas=(0.9, 0.95), weight_decay=0.0),
     ]
 
@@ -126,7 +134,7 @@ def _optimise(
     done = load_checkpoint(checkpoint, model, optimizers) if checkpoint.exists() else Progress(0, 0.0, [])
     groups = [group for optimizer in optimizers for group in optimizer.param_groups]  # loading replaces them
     losses = done.losses
-    loss_of = _loss_function(model)
+    loss_of = _loss_function(model, schedule.precision)
     bits_per_byte = len(corpus.tokens) / corpus.bytes / math.log(2)
 
     clock = time.monotonic()
@@ -158,10 +166,12 @@ def _optimise(
     return model.eval()
 
 
-def _loss_function(model: LlamaForCausalLM) -> Callable[[torch.Tensor], torch.Tensor]:
+def _loss_function(model: LlamaForCausalLM, precision: str) -> Callable[[torch.Tensor], torch.Tensor]:
     def loss_of(tokens: torch.Tensor) -> torch.Tensor:
-        hidden = model.model(input_ids=tokens[:, :-1], use_cache=False).last_hidden_state
-        return torch.nn.functional.cross_entropy(model.lm_head(hidden).flatten(0, 1), tokens[:, 1:].flatten())
+        with torch.autocast(tokens.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            hidden = model.model(input_ids=tokens[:, :-1], use_cache=False).last_hidden_state
+            logits = model.lm_head(hidden).flatten(0, 1).float()
+        return torch.nn.functional.cross_entropy(logits, tokens[:, 1:].flatten())
 
     # torch.compile fuses the norms and the loss (about a third faster on a CPU), but needs a C++ compiler.
     return torch.compile(loss_of) if shutil.which("g++") or shutil.which("clang++") else loss_of

@@ -26,7 +26,12 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How a model is trained; learning rates are the peaks of a cosine schedule with linear warm-up."""
+    """How a model is trained; learning rates are peaks, reached by a linear warm-up.
+
+    Without ``decay_steps`` a cosine leads from the peak to the final share; with it, the peak is kept and the last
+    ``decay_steps`` steps go down in a straight line. ``precision`` is that of the products of the forward and the
+    backward pass ("float32" or "bfloat16"); weights and optimizer states are float32 either way.
+    """
 
     seed: int
     steps: int
@@ -38,6 +43,12 @@ class Schedule:
     warmup_steps: int
     final_learning_rate_share: float
     checkpoint_every: int
+    decay_steps: int | None = None
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        if self.precision not in ("float32", "bfloat16"):
+            raise ValueError(f"precision: got {self.precision!r}, allowed are 'float32' and 'bfloat16'")
 
 
 @dataclass(frozen=True)
