@@ -1,37 +1,52 @@
-"""Model cards: what a model of the zoo was trained on, how, and how well it predicts books that it never saw."""
+"""Model cards: what a model of the zoo was trained on, how, and how well it predicts text that it never saw."""
 
 from __future__ import annotations
 
 import gzip
+import json
 import lzma
 import os
 import platform
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import torch
 import transformers
 from safetensors.torch import load_file
 
-from entropylab.data.novels import read_novels
+from entropylab.files import atomic_write
 from entropylab.models.corpus import Corpus
-from entropylab.models.loading import load
+from entropylab.models.documents import READERS, read_documents
+from entropylab.models.loading import LAB, load
 from entropylab.models.ngram import train_kneser_ney
 from entropylab.models.recipes import Recipe, Transformer
-from entropylab.models.scoring import bits_per_byte, score_text
+from entropylab.models.scoring import score_text
+from entropylab.statistics import expected_calibration_error
+
+# Rows a card shows; the file beside it has all.
+_ROWS = 12
 
 
 class Run(NamedTuple):
-    """Facts of a finished training run."""
+    """Facts of a training run, finished or at a snapshot."""
 
     recipe: Recipe
     device: str
     seconds: float
+    steps: int
+
+    @property
+    def name(self) -> str:
+        """Name of the model: the recipe's, with the step if there were more to come."""
+        plan = self.recipe.model
+        unfinished = isinstance(plan, Transformer) and self.steps < plan.schedule.steps
+        return f"{self.recipe.name}-step{self.steps}" if unfinished else self.recipe.name
 
 
 def held_out_table(model_folder: Path, corpus: Corpus, recipe: Recipe) -> pd.DataFrame:
-    """Bits per byte of the held-out books under the model and under its rivals.
+    """Bits per byte of the held-out documents under the model and under its rivals, and the model's calibration.
 
     Parameters
     ----------
@@ -40,92 +55,171 @@ def held_out_table(model_folder: Path, corpus: Corpus, recipe: Recipe) -> pd.Dat
     corpus : Corpus
         Training text, from which the Kneser-Ney trigram (not pruned) is counted.
     recipe : Recipe
-        Names the held-out books.
+        Names the held-out documents.
 
     Returns
     -------
     pandas.DataFrame
-        A row a book: part, book, kilobytes, and bits per byte of model, trigram, gzip and xz.
+        A row a document: part, document, kilobytes, bits per byte of model, trigram, gzip and xz, and the expected
+        calibration error of the model's most likely token.
     """
     model, tokenizer = load(str(model_folder))
-    rival = train_kneser_ney(corpus.tokens, recipe.vocabulary)
+    rival = train_kneser_ney(corpus.tokens, len(tokenizer))
     rows = []
-    for part, books in (("validation", recipe.validation), ("test", recipe.test)):
-        for novel in read_novels(books):
-            content = novel.text.encode()
+    for part, names in (("validation", recipe.validation), ("test", recipe.test)):
+        for document in read_documents(recipe.corpus, names, recipe.options):
+            content = "\n".join(document.texts).encode()
+            size = sum(len(text.encode()) for text in document.texts)
+            scores = pd.concat([score_text(text, model, tokenizer) for text in document.texts])
+            rival_scores = pd.concat([score_text(text, rival, tokenizer) for text in document.texts])
             rows.append(
                 {
                     "part": part,
-                    "book": novel.name,
-                    "kB": round(len(content) / 1000),
-                    "model": bits_per_byte(score_text(novel.text, model, tokenizer), novel.text),
-                    "trigram": bits_per_byte(score_text(novel.text, rival, tokenizer), novel.text),
+                    "document": document.name,
+                    "kB": round(size / 1000),
+                    "model": _bits(scores) / size,
+                    "trigram": _bits(rival_scores) / size,
                     "gzip -9": 8 * len(gzip.compress(content, 9)) / len(content),
                     "xz -9": 8 * len(lzma.compress(content, preset=9)) / len(content),
+                    "calibration error": _calibration_error(scores),
                 }
             )
     return pd.DataFrame(rows)
 
 
+def _bits(scores: pd.DataFrame) -> float:
+    return float(scores["surprisal"].sum(skipna=True) / np.log(2))
+
+
+def _calibration_error(scores: pd.DataFrame) -> float:
+    # The true token was the most likely one where its probability is the largest, up to float32's rounding.
+    correct = np.exp(-scores["surprisal"]) > scores["max_probability"] - 1e-6
+    return expected_calibration_error(np.minimum(scores["max_probability"], 1.0), correct)
+
+
 def write_card(model_folder: Path, corpus: Corpus, run: Run) -> None:
-    """Measure a finished model on its held-out books, and write ``MODEL_CARD.md`` and ``held_out.csv`` beside it."""
-    recipe, plan = run.recipe, run.recipe.model
-    table = held_out_table(model_folder, corpus, recipe)
+    """Measure a model on its held-out documents; write ``MODEL_CARD.md``, ``held_out.csv`` and ``facts.json``.
+
+    Parameters
+    ----------
+    model_folder : Path
+        The model, in Hugging Face format.
+    corpus : Corpus
+        What it was trained on.
+    run : Run
+        Recipe, device and time.
+    """
+    table = held_out_table(model_folder, corpus, run.recipe)
     table.round(4).to_csv(model_folder / "held_out.csv", index=False)
-    means = table.groupby("part", sort=False)[["model", "trigram", "gzip -9", "xz -9"]].mean()
+    facts = _facts(model_folder, corpus, run, table)
+    with atomic_write(model_folder / "facts.json") as path:
+        path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    (model_folder / "MODEL_CARD.md").write_text(_card(model_folder, run, facts, table), encoding="utf-8")
+
+
+def _facts(model_folder: Path, corpus: Corpus, run: Run, table: pd.DataFrame) -> dict[str, Any]:
+    """What the zoo page tells of a model, as numbers."""
+    plan, facts = run.recipe.model, {}
+    if isinstance(plan, Transformer):
+        seen = run.steps * plan.schedule.batch * plan.schedule.context
+        facts = {"steps": run.steps, "tokens_seen": seen, "epochs": round(seen / len(corpus.tokens), 2)}
     stored = load_file(model_folder / "model.safetensors")
+    means = table.groupby("part", sort=False)[
+        ["model", "trigram", "gzip -9", "xz -9", "calibration error"]
+    ].mean()
+    return {
+        "name": f"{LAB}{run.name}",
+        "recipe": run.recipe.name,
+        "corpus": run.recipe.corpus,
+        "stored_numbers": sum(tensor.numel() for tensor in stored.values()),
+        "training_bytes": corpus.bytes,
+        "training_tokens": len(corpus.tokens),
+        "vocabulary": len(corpus.tokenizer),
+        **facts,
+        "minutes": round(run.seconds / 60, 1),
+        "device": run.device,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "processor": platform.machine(),
+        "python": platform.python_version(),
+        "torch": torch.__version__.split("+")[0],
+        "transformers": transformers.__version__,
+        "held_out": means.round(4).to_dict("index"),
+    }
+
+
+def _card(model_folder: Path, run: Run, facts: dict[str, Any], table: pd.DataFrame) -> str:
+    recipe, plan = run.recipe, run.recipe.model
     lines = [
-        f"# lab/{recipe.name}",
+        f"# {facts['name']}",
         "",
         recipe.description,
         "",
         "| | |",
         "|---|---|",
-        f"| data | {len(recipe.train)} English novels of 1840 to 1930 (public domain), {corpus.bytes:,} bytes,"
-        f" {len(corpus.tokens):,} tokens; pinned in the package's registry |",
-        f"| tokenizer | byte-level BPE, {recipe.vocabulary} tokens, trained on the same books |",
-        f"| stored numbers | {sum(tensor.numel() for tensor in stored.values()):,} |",
+        f"| data | {_data(recipe, facts)} |",
+        f"| tokenizer | {_tokens(recipe, facts['vocabulary'])} |",
+        f"| stored numbers | {facts['stored_numbers']:,} |",
     ]
     if isinstance(plan, Transformer):
         schedule = plan.schedule
-        seen = schedule.steps * schedule.batch * schedule.context
+        shape = "then cosine"
+        if schedule.decay_steps is not None:
+            shape = f"constant, the last {schedule.decay_steps} in a straight line down"
+        unfinished = f"stopped after {run.steps} of " if run.steps < schedule.steps else ""
         lines += [
             f"| architecture | Llama type: {', '.join(f'{k} {v}' for k, v in vars(plan.architecture).items())};"
             " tied embedding |",
-            f"| recipe | `entropylab train {recipe.name}`: {schedule.steps} steps of {schedule.batch} x"
-            f" {schedule.context} tokens ({seen / len(corpus.tokens):.2f} epochs), seed {schedule.seed}, Muon"
+            f"| recipe | `entropylab train {recipe.name}`: {unfinished}{schedule.steps} steps of {schedule.batch} x"
+            f" {schedule.context} tokens ({facts['epochs']:.2f} epochs), seed {schedule.seed}, Muon"
             f" {schedule.matrix_learning_rate} for matrices, AdamW {schedule.vector_learning_rate} for the rest,"
-            f" warm-up {schedule.warmup_steps} steps, then cosine |",
+            f" warm-up {schedule.warmup_steps} steps, {shape}; products in {schedule.precision} |",
+            f"| loss curve (nats per token) | {_curve(model_folder / 'training_log.parquet')} |",
         ]
-        lines += [f"| loss curve (nats per token) | {_curve(model_folder / 'training_log.parquet')} |"]
     else:
         lines += [
             f"| recipe | `entropylab train {recipe.name}`: interpolated modified Kneser-Ney; trigrams seen fewer than"
             f" {plan.minimum_count} times are pruned |"
         ]
+    means = pd.DataFrame(facts["held_out"]).T
+    shown = table if len(table) <= _ROWS else table[table["part"] == "test"].head(_ROWS)
     lines += [
-        f"| hardware | {run.device}, {os.cpu_count()} CPU cores, {platform.machine()}; {run.seconds / 60:.0f} minutes"
-        " by the clock |",
-        f"| software | torch {torch.__version__.split('+')[0]}, transformers {transformers.__version__} |",
+        f"| hardware | {facts['device']}, {facts['cores']} CPU cores ({facts['threads']} threads),"
+        f" {facts['processor']}; {facts['minutes']:.0f} minutes by the clock |",
+        f"| software | torch {facts['torch']}, transformers {facts['transformers']} |",
         "",
-        "## Held-out books, bits per byte",
+        "## Held-out text, bits per byte",
         "",
-        "Mean over books; lower is better. *trigram*: the Kneser-Ney trigram of the same books and tokenizer, not",
-        "pruned. gzip and xz see only the book itself.",
+        "Mean over documents; lower is better. *trigram*: the Kneser-Ney trigram of the same training text and",
+        "tokenizer, not pruned. gzip and xz see only the document itself. *calibration error*: expected calibration",
+        "error of the most likely token, 15 bins of equal width.",
         "",
         means.round(3).to_markdown(),
         "",
-        table.round(3).to_markdown(index=False),
+        shown.round(3).to_markdown(index=False),
         "",
         "## What it is good for",
         "",
-        "Teaching and measurement: next-token distributions of real English prose that load in a second and run on",
-        "any CPU. It writes grammatical phrases, not stories, and it knows nothing of the world after 1930. The",
-        "novels hold views of their time.",
+        recipe.good_for.strip(),
         "",
         "Weights: MIT licence, as the code.",
     ]
-    (model_folder / "MODEL_CARD.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return "\n".join(lines) + "\n"
+
+
+def _data(recipe: Recipe, facts: dict[str, Any]) -> str:
+    count = recipe.options.get("train", len(recipe.train))
+    size = f"{facts['training_bytes']:,} bytes, {facts['training_tokens']:,} tokens"
+    return f"{count:,} {READERS[recipe.corpus].about}, {size}"
+
+
+def _tokens(recipe: Recipe, size: int) -> str:
+    vocabulary = recipe.vocabulary
+    if vocabulary.symbols is not None:
+        return f"{size} symbols of the task"
+    if vocabulary.of is not None:
+        return f"that of {LAB}{vocabulary.of}, {size} tokens"
+    return f"byte-level BPE, {size} tokens, trained on the same text"
 
 
 def _curve(log: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,10 +13,11 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from entropylab.data.novels import read_novels
 from entropylab.files import atomic_write
-from entropylab.models.recipes import Recipe
-from entropylab.models.tokenization import train_tokenizer
+from entropylab.models.documents import read_documents
+from entropylab.models.loading import LAB, model_folder
+from entropylab.models.recipes import Recipe, Vocabulary
+from entropylab.models.tokenization import symbol_tokenizer, train_tokenizer
 
 
 class Corpus(NamedTuple):
@@ -27,12 +29,12 @@ class Corpus(NamedTuple):
 
 
 def prepare_corpus(recipe: Recipe, folder: Path, *, context: int) -> Corpus:
-    """Read the training books of a recipe, train its tokenizer and encode them; once, then from the folder.
+    """Read the training documents of a recipe, make its tokenizer and encode them; once, then from the folder.
 
     Parameters
     ----------
     recipe : Recipe
-        Names the books and the size of the vocabulary.
+        Names the documents and the vocabulary.
     folder : Path
         Where tokens and tokenizer are kept.
     context : int
@@ -45,8 +47,9 @@ def prepare_corpus(recipe: Recipe, folder: Path, *, context: int) -> Corpus:
     """
     file, tokenizer_folder = folder / "tokens.safetensors", folder / "tokenizer"
     if not file.exists():
-        texts = [novel.text for novel in read_novels(recipe.train)]
-        tokenizer = train_tokenizer(texts, recipe.vocabulary, context=context)
+        documents_read = read_documents(recipe.corpus, recipe.train, recipe.options)
+        texts = [text for document in documents_read for text in document.texts]
+        tokenizer = _tokenizer(recipe.vocabulary, texts, context)
         tokenizer.save_pretrained(tokenizer_folder)
         documents = [[tokenizer.bos_token_id, *ids] for ids in tokenizer(texts, verbose=False)["input_ids"]]
         tokens = np.concatenate([np.asarray(ids, dtype=np.int32) for ids in documents])
@@ -56,6 +59,17 @@ def prepare_corpus(recipe: Recipe, folder: Path, *, context: int) -> Corpus:
     with safe_open(file, "numpy") as stored:
         tokens, size = stored.get_tensor("tokens"), int(stored.metadata()["bytes"])
     return Corpus(AutoTokenizer.from_pretrained(tokenizer_folder), tokens, size)
+
+
+def _tokenizer(vocabulary: Vocabulary, texts: list[str], context: int) -> PreTrainedTokenizerFast:
+    if vocabulary.size is not None:
+        return train_tokenizer(texts, vocabulary.size, context=context)
+    if vocabulary.symbols is not None:
+        source = importlib.import_module(f"entropylab.sources.tasks.{vocabulary.symbols}")
+        return symbol_tokenizer(source.VOCABULARY, context=context)
+    tokenizer = AutoTokenizer.from_pretrained(model_folder(f"{LAB}{vocabulary.of}"))
+    tokenizer.model_max_length = context
+    return tokenizer
 
 
 class TokenStream:

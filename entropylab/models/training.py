@@ -6,6 +6,7 @@ with the same batches. Everything written is safetensors, JSON, Parquet or text,
 
 from __future__ import annotations
 
+import copy
 import math
 import shutil
 import time
@@ -71,17 +72,17 @@ def train(
     corpus = prepare_corpus(recipe, folder, context=context)
     clock = time.monotonic()
     if isinstance(plan, Trigram):
-        model = train_kneser_ney(corpus.tokens, recipe.vocabulary, minimum_count=plan.minimum_count)
+        model = train_kneser_ney(corpus.tokens, len(corpus.tokenizer), minimum_count=plan.minimum_count)
         seconds = time.monotonic() - clock
     else:
-        model = _optimise(recipe.name, plan, corpus, folder / "checkpoint.safetensors", device)
+        model = _optimise(recipe, plan, corpus, folder, device)
         _, seconds, losses = read_progress(folder / "checkpoint.safetensors")
-    run = Run(recipe, device, seconds)
+    run = Run(recipe, device, seconds, len(losses))
     return _export(model.cpu(), corpus, losses, run, folder / "model")
 
 
 def learning_rate_share(step: int, schedule: Schedule) -> float:
-    """Share of the peak learning rate at a step; :class:`~entropylab.models.recipes.Schedule` says which shapes there are."""
+    """Share of the peak learning rate at a step, in one of the two shapes of a ``Schedule``."""
     if step < schedule.warmup_steps:
         return (step + 1) / schedule.warmup_steps
     final = schedule.final_learning_rate_share
@@ -123,9 +124,9 @@ def _optimizers(model: LlamaForCausalLM, schedule: Schedule) -> list[torch.optim
 
 
 def _optimise(
-    name: str, plan: Transformer, corpus: Corpus, checkpoint: Path, device: str
+    recipe: Recipe, plan: Transformer, corpus: Corpus, folder: Path, device: str
 ) -> LlamaForCausalLM:
-    schedule = plan.schedule
+    name, schedule, checkpoint = recipe.name, plan.schedule, folder / "checkpoint.safetensors"
     stream = TokenStream(corpus.tokens, batch=schedule.batch, context=schedule.context, seed=schedule.seed)
     model = _new_model(plan, len(corpus.tokenizer)).to(device)
     optimizers = _optimizers(model, schedule)
@@ -163,6 +164,9 @@ def _optimise(
         if (step + 1) % schedule.checkpoint_every == 0 or step + 1 == schedule.steps:
             spent = done.seconds + time.monotonic() - clock
             save_checkpoint(checkpoint, model, optimizers, Progress(step + 1, spent, losses))
+        if step + 1 in schedule.snapshots:
+            run = Run(recipe, device, done.seconds + time.monotonic() - clock, step + 1)
+            _export(copy.deepcopy(model).cpu().eval(), corpus, losses, run, folder / f"model-step{step + 1}")
     return model.eval()
 
 

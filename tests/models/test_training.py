@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import dataclasses
+import heapq
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from entropylab.data.novels import Novel, novel_names
-from entropylab.models import cards, checkpoints, corpus, load, training
+from entropylab.models import checkpoints, documents, load, training
 from entropylab.models.corpus import TokenStream
+from entropylab.models.documents import Reader, document_names, read_documents
 from entropylab.models.muon import Muon, orthogonalise
 from entropylab.models.recipes import (
     Architecture,
@@ -18,10 +22,12 @@ from entropylab.models.recipes import (
     Schedule,
     Transformer,
     Trigram,
+    Vocabulary,
     parse_recipe,
     read_recipe,
     recipe_names,
 )
+from entropylab.models.tokenization import symbol_tokenizer
 
 SCHEDULE = Schedule(
     seed=0,
@@ -38,10 +44,11 @@ SCHEDULE = Schedule(
 RECIPE = Recipe(
     name="tiny",
     description="A tiny model.",
+    corpus="books",
     train=("one", "two"),
     validation=("three",),
     test=("four",),
-    vocabulary=300,
+    vocabulary=Vocabulary(size=300),
     model=Transformer(Architecture(32, 64, 1, 2, 32), SCHEDULE),
 )
 
@@ -50,14 +57,11 @@ RECIPE = Recipe(
 def books(monkeypatch):
     """Books made up here: no test trains on the real ones, and none compiles."""
 
-    def read(names):
-        return [
-            Novel(name, f"This is book {name}. The rain fell on the road to {name}.\n\n" * 60)
-            for name in names
-        ]
+    def read(name, options):
+        return (f"This is book {name}. The rain fell on the road to {name}.\n\n" * 60,)
 
-    monkeypatch.setattr(corpus, "read_novels", read)
-    monkeypatch.setattr(cards, "read_novels", read)
+    made_up = Reader("made-up books", lambda options: ["one", "two", "three", "four"], read)
+    monkeypatch.setitem(documents.READERS, "books", made_up)
     monkeypatch.setattr(training.shutil, "which", lambda name: None)
 
 
@@ -91,7 +95,7 @@ def test_a_run_learns_and_leaves_model_log_and_card(tmp_path):
     card = (folder / "MODEL_CARD.md").read_text()
     assert "xz -9" in card and "3 times" not in card and "| test" in card
     held_out = pd.read_csv(folder / "held_out.csv")
-    assert held_out["book"].tolist() == ["three", "four"]
+    assert held_out["document"].tolist() == ["three", "four"]
     assert not list(tmp_path.rglob("*.partial"))
 
 
@@ -109,30 +113,91 @@ def test_a_trigram_recipe_gives_a_model_that_loads(tmp_path):
     assert tokenizer.decode(model(input_ids=ids).logits[0, -1].argmax()) == " to"
 
 
-def test_every_recipe_is_sound_and_holds_its_books_apart():
-    assert {"english-s", "english-trigram"} <= set(recipe_names())
+def test_a_snapshot_is_a_model_with_a_card_of_its_own(tmp_path):
+    schedule = dataclasses.replace(SCHEDULE, snapshots=(4,))
+    recipe = dataclasses.replace(RECIPE, model=dataclasses.replace(RECIPE.model, schedule=schedule))
+    finished, plain = training.train(recipe, tmp_path / "run"), training.train(RECIPE, tmp_path / "plain")
+    early = tmp_path / "run" / "model-step4"
+    facts = json.loads((early / "facts.json").read_text())
+    assert facts["name"] == "lab/tiny-step4" and facts["steps"] == 4
+    assert len(pd.read_parquet(early / "training_log.parquet")) == 4
+    assert "stopped after 4 of 12 steps" in (early / "MODEL_CARD.md").read_text()
+    weights = {
+        name: load(str(folder))[0].state_dict() for name, folder in [("early", early), ("end", finished)]
+    }
+    assert not torch.equal(weights["early"]["model.norm.weight"], weights["end"]["model.norm.weight"])
+    # Writing it does not disturb the run.
+    for name, weight in load(str(plain))[0].state_dict().items():
+        assert torch.equal(weight, weights["end"][name]), name
+
+
+def test_products_in_bfloat16_learn_too_and_leave_float32_states(tmp_path):
+    schedule = dataclasses.replace(SCHEDULE, precision="bfloat16")
+    recipe = dataclasses.replace(RECIPE, model=dataclasses.replace(RECIPE.model, schedule=schedule))
+    log = pd.read_parquet(training.train(recipe, tmp_path) / "training_log.parquet")
+    assert log["loss"].iloc[-1] < log["loss"][0] - 0.5
+    stored = load_file(tmp_path / "checkpoint.safetensors")
+    assert {tensor.dtype for name, tensor in stored.items() if name.startswith("model/")} == {torch.float32}
+    with pytest.raises(ValueError, match="precision: got 'float8'"):
+        dataclasses.replace(SCHEDULE, precision="float8")
+
+
+def test_every_recipe_is_sound_and_holds_its_documents_apart():
+    assert {"code", "english-m", "english-s", "english-trigram", "english-xs"} <= set(recipe_names())
     for name in recipe_names():
         recipe = read_recipe(name)
         parts = [*recipe.train, *recipe.validation, *recipe.test]
-        assert sorted(parts) == novel_names() and recipe.validation and recipe.test
-    assert read_recipe("english-s").train == read_recipe("english-trigram").train
+        assert recipe.train and recipe.validation and recipe.test and recipe.good_for
+        assert len(parts) == len(set(parts)) and set(parts) <= set(
+            document_names(recipe.corpus, recipe.options)
+        )
+    whole, first, second = (read_recipe(name) for name in ("english-s", "english-s-a", "english-s-b"))
+    assert whole.train == read_recipe("english-trigram").train == read_recipe("english-m").train
+    assert not set(first.train) & set(second.train) and sorted(first.train + second.train) == sorted(
+        whole.train
+    )
+    assert first.test == second.test == whole.test
 
 
 def test_bad_recipes_are_refused():
-    with pytest.raises(ValueError, match=r"recipe: there is no recipe 'english-q'; there are \['english-s'"):
+    with pytest.raises(ValueError, match=r"recipe: there is no recipe 'english-q'; there are \["):
         read_recipe("english-q")
     good = {
         "corpus": "novels",
         "description": "",
         "tokenizer": {"vocabulary": 300},
         "trigram": {"minimum_count": 1},
+        "validation": [],
+        "test": [],
     }
-    for books, message in [
-        ({"validation": ["Nobody"], "test": []}, "unknown books"),
+    for change, message in [
+        ({"validation": ["Nobody"]}, "unknown documents"),
         ({"validation": ["Woolf_Night_1919"], "test": ["Woolf_Night_1919"]}, "in both or twice"),
+        ({"corpus": "songs"}, r"corpus: got 'songs', allowed are \["),
+        ({"half": "c"}, "half: got 'c'"),
+        ({"tokenizer": {"vocabulary": 300, "of": "english-s"}}, "exactly one"),
     ]:
         with pytest.raises(ValueError, match=message):
-            parse_recipe("bad", good | books)
+            parse_recipe("bad", good | change)
+
+
+def test_the_python_corpus_is_the_running_interpreters_source():
+    names = document_names("python", {})
+    assert {"json", "heapq", "argparse"} <= set(names) and not {"test", "idlelib"} & set(names)
+    json_module, heap = read_documents("python", ("json", "heapq"), {})
+    assert len(json_module.texts) > 3 and any("class JSONDecoder" in text for text in json_module.texts)
+    assert heap.texts == (Path(heapq.__file__).read_text(encoding="utf-8"),)
+
+
+def test_symbols_of_a_task_are_tokens_and_come_back_as_they_were():
+    tokenizer = symbol_tokenizer(("a", "b", " ", "then", "t"), context=32)
+    ids = tokenizer("b then ta")["input_ids"]
+    assert tokenizer.convert_ids_to_tokens(ids) == ["b", " ", "then", " ", "t", "a"]
+    assert tokenizer.decode(ids) == "b then ta"
+    assert tokenizer("a?")["input_ids"] == [2, 1] and tokenizer.bos_token_id == tokenizer.eos_token_id == 0
+    for symbols in (("a", "a"), ("a", "")):
+        with pytest.raises(ValueError, match="symbols: got an empty or a repeated symbol"):
+            symbol_tokenizer(symbols, context=32)
 
 
 def test_an_epoch_reads_each_window_once_and_any_step_can_be_asked_for():
@@ -152,6 +217,12 @@ def test_the_learning_rate_warms_up_and_falls_to_its_final_share():
     shares = [training.learning_rate_share(step, SCHEDULE) for step in range(SCHEDULE.steps + 1)]
     assert shares[0] == 0.5 and max(shares) == 1.0 and shares[-1] == pytest.approx(0.1)
     assert all(late <= early for early, late in zip(shares[1:], shares[2:], strict=False))
+
+
+def test_the_learning_rate_can_stay_at_its_peak_and_go_down_in_a_line():
+    schedule = dataclasses.replace(SCHEDULE, decay_steps=4, final_learning_rate_share=0.0)
+    shares = [training.learning_rate_share(step, schedule) for step in range(schedule.steps)]
+    assert shares[:2] == [0.5, 1.0] and shares[2:9] == [1.0] * 7 and shares[9:] == [0.75, 0.5, 0.25]
 
 
 def test_muon_orthogonalises_and_lowers_a_loss():

@@ -9,7 +9,7 @@ from entropylab.statistics import expected_calibration_error
 
 
 def test_worked_example():
-    # Two bins of width 1/2: (0.25, 0.5] holds .5 (edge falls below) right and .3 wrong; the upper holds .9 and .7, both right.
+    # The lower half holds .5, right (an edge falls into the bin below it), and .3, wrong; .9 and .7 are right.
     error = expected_calibration_error([0.5, 0.3, 0.9, 0.7], [1, 0, 1, 1], n_bins=2)
     assert error == pytest.approx((abs(0.8 - 1) + abs(1.6 - 2)) / 4)
 
@@ -23,7 +23,12 @@ def test_calibrated_answers_have_little_error_and_overconfident_ones_have_much()
 
 @pytest.mark.parametrize(
     ("confidence", "correct", "message"),
-    [([], [], "shapes"), ([0.5], [1, 0], "shapes"), ([1.5], [1], "outside 0 to 1"), ([float("nan")], [1], "outside")],
+    [
+        ([], [], "shapes"),
+        ([0.5], [1, 0], "shapes"),
+        ([1.5], [1], "outside 0 to 1"),
+        ([float("nan")], [1], "outside"),
+    ],
 )
 def test_bad_input_is_named(confidence, correct, message):
     with pytest.raises(ValueError, match=message):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
 import yaml
 
-from entropylab.data.novels import novel_names
+from entropylab.models.documents import document_names
 
 _FOLDER = resources.files("entropylab.models.recipes")
 
@@ -30,7 +31,8 @@ class Schedule:
 
     Without ``decay_steps`` a cosine leads from the peak to the final share; with it, the peak is kept and the last
     ``decay_steps`` steps go down in a straight line. ``precision`` is that of the products of the forward and the
-    backward pass ("float32" or "bfloat16"); weights and optimizer states are float32 either way.
+    backward pass ("float32" or "bfloat16"); weights and optimizer states are float32 either way. After each step of
+    ``snapshots`` the unfinished model is written beside the finished one.
     """
 
     seed: int
@@ -45,6 +47,7 @@ class Schedule:
     checkpoint_every: int
     decay_steps: int | None = None
     precision: str = "float32"
+    snapshots: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.precision not in ("float32", "bfloat16"):
@@ -67,16 +70,32 @@ class Trigram:
 
 
 @dataclass(frozen=True)
+class Vocabulary:
+    """Where the tokens come from: byte-level BPE of ``size`` tokens, another model's tokenizer, or a task's symbols."""
+
+    size: int | None = None
+    of: str | None = None
+    symbols: str | None = None
+
+    def __post_init__(self) -> None:
+        if sum(choice is not None for choice in (self.size, self.of, self.symbols)) != 1:
+            raise ValueError("tokenizer: give exactly one of 'vocabulary', 'of' and 'symbols'")
+
+
+@dataclass(frozen=True)
 class Recipe:
     """All that determines a trained model, except the machine."""
 
     name: str
     description: str
+    corpus: str
     train: tuple[str, ...]
     validation: tuple[str, ...]
     test: tuple[str, ...]
-    vocabulary: int
+    vocabulary: Vocabulary
     model: Transformer | Trigram
+    good_for: str = ""
+    options: Mapping[str, int] = field(default_factory=dict)
 
 
 def recipe_names() -> list[str]:
@@ -95,43 +114,64 @@ def read_recipe(name: str) -> Recipe:
     Returns
     -------
     Recipe
-        With its books split into training, validation and test.
+        With its documents split into training, validation and test.
 
     Raises
     ------
     ValueError
-        If there is no such recipe, a book is unknown or a book stands in two parts.
+        If there is no such recipe, a document is unknown or stands in two parts.
     """
     if name not in recipe_names():
         raise ValueError(f"recipe: there is no recipe {name!r}; there are {recipe_names()}")
     content = yaml.safe_load((_FOLDER / f"{name}.yml").read_text(encoding="utf-8"))
-    if "corpus_of" in content:  # a rival that is to be compared has the same books and the same tokenizer
-        other = yaml.safe_load((_FOLDER / f"{content.pop('corpus_of')}.yml").read_text(encoding="utf-8"))
-        content |= {key: other[key] for key in ("corpus", "validation", "test", "tokenizer")}
+    if "corpus_of" in content:  # a rival that is to be compared has the same documents and the same tokenizer
+        of = content.pop("corpus_of")
+        other = yaml.safe_load((_FOLDER / f"{of}.yml").read_text(encoding="utf-8"))
+        content = (
+            {key: other[key] for key in ("corpus", "validation", "test")}
+            | {"tokenizer": {"of": of}}
+            | content
+        )
     return parse_recipe(name, content)
 
 
 def parse_recipe(name: str, content: dict[str, Any]) -> Recipe:
     """Check the content of a recipe file and give it its types; see :func:`read_recipe`."""
-    if content["corpus"] != "novels":
-        raise ValueError(f"corpus: got {content['corpus']!r}, allowed is 'novels'")
-    known = novel_names()
-    held_out = [*content["validation"], *content["test"]]
+    options = content.get("documents", {})
+    known = document_names(content["corpus"], options)
+    validation, test = content.get("validation", ["validation"]), content.get("test", ["test"])
+    held_out = [*validation, *test]
     unknown = sorted(set(held_out) - set(known))
     if unknown:
-        raise ValueError(f"validation, test: unknown books {unknown}")
+        raise ValueError(f"validation, test: unknown documents {unknown}")
     if len(held_out) != len(set(held_out)):
-        raise ValueError("validation, test: a book stands in both or twice")
+        raise ValueError("validation, test: a document stands in both or twice")
+    train = [document for document in known if document not in held_out]
+    half = content.get("half")
+    if half not in (None, "a", "b"):
+        raise ValueError(f"half: got {half!r}, allowed are 'a' and 'b'")
+    if half:  # every other document, so that both halves hold all periods and most authors
+        train = train["ab".index(half) :: 2]
+    tokenizer = dict(content["tokenizer"])
+    if "vocabulary" in tokenizer:
+        tokenizer["size"] = tokenizer.pop("vocabulary")
+    training = content.get("training", {})
     return Recipe(
         name=name,
         description=content["description"],
-        train=tuple(book for book in known if book not in held_out),
-        validation=tuple(content["validation"]),
-        test=tuple(content["test"]),
-        vocabulary=content["tokenizer"]["vocabulary"],
+        corpus=content["corpus"],
+        train=tuple(train),
+        validation=tuple(validation),
+        test=tuple(test),
+        vocabulary=Vocabulary(**tokenizer),
         model=(
             Trigram(**content["trigram"])
             if "trigram" in content
-            else Transformer(Architecture(**content["architecture"]), Schedule(**content["training"]))
+            else Transformer(
+                Architecture(**content["architecture"]),
+                Schedule(**training | {"snapshots": tuple(training.get("snapshots", ()))}),
+            )
         ),
+        good_for=content.get("good_for", ""),
+        options=options,
     )
