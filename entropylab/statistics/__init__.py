@@ -1,5 +1,18 @@
 """Small statistics that several chapters share, where scipy, statsmodels and scikit-learn have none."""
 
 from entropylab.statistics.calibration import expected_calibration_error
+from entropylab.statistics.edit_distance import levenshtein
+from entropylab.statistics.paired import Interval, bootstrap_items, mcnemar_exact, paired_bootstrap
+from entropylab.statistics.regression import LogisticFit, logit_glm, variance_inflation
 
-__all__ = ["expected_calibration_error"]
+__all__ = [
+    "Interval",
+    "LogisticFit",
+    "bootstrap_items",
+    "expected_calibration_error",
+    "levenshtein",
+    "logit_glm",
+    "mcnemar_exact",
+    "paired_bootstrap",
+    "variance_inflation",
+]
