@@ -6,9 +6,10 @@ Three packages hold the same functions with the same signatures:
 - ``entropylab.kernels.cpu``: Numba, one row per thread;
 - ``entropylab.kernels.cuda``: Numba CUDA.
 
-The functions are ``statistics``, ``statistics_backward``, ``typical_filter``, ``typical_sample`` and
-``find_invalid_row``. None of them validates its input; ``entropylab.information`` and
-``entropylab.decoding`` do that, and choose among the three by the device of a tensor.
+The functions are ``statistics``, ``statistics_backward``, ``typical_filter``, ``typical_sample``,
+``concentration`` and ``find_invalid_row``. None of them validates its input; ``entropylab.information``,
+``entropylab.decoding`` and ``entropylab.detection`` do that, and choose among the three by the device of a
+tensor.
 """
 
 from __future__ import annotations
@@ -43,4 +44,46 @@ class Statistics(NamedTuple):
     surprisal: Any = None
 
 
-__all__ = ["Statistics"]
+class Concentration(NamedTuple):
+    """What the concentration kernel says of each sequence of a ragged batch, in nats.
+
+    ``s`` is the surprisal of a token, ``H`` the entropy and ``V`` the varentropy of its distribution, and
+    ``psi(lambda) = ln sum p^(1 - lambda) - lambda H``. All but ``log_e`` are arrays [B].
+
+    Attributes
+    ----------
+    length : array of int64
+        Number of tokens N.
+    surprisal, entropy, varentropy : array
+        Sums over the tokens.
+    gap : array
+        ``T = (sum H - sum s) / N``: positive for a text that is likelier than the model's own. NaN if empty.
+    standardised : array
+        ``z = sum (H - s) / sqrt(sum V)``; 0 where the numerator is 0. NaN if empty.
+    p_unlikely, p_likely : array
+        Bounds on the probability, under the model, of a gap as far below 0, and above 0, as this one.
+    log_e : array [B, G]
+        ``lambda sum (s - H) - sum psi(lambda)`` after the last token, for each lambda of the grid.
+    log_mixture : array
+        Logarithm of the weighted mean of the e-values after the last token.
+    log_supremum : array
+        Largest logarithm of the mixture after any token, at least 0 (its value before the first).
+    stopping_time : array of int64
+        Tokens read when the mixture first reached the threshold; -1 if it never did.
+    """
+
+    length: Any
+    surprisal: Any
+    entropy: Any
+    varentropy: Any
+    gap: Any
+    standardised: Any
+    p_unlikely: Any
+    p_likely: Any
+    log_e: Any
+    log_mixture: Any
+    log_supremum: Any
+    stopping_time: Any
+
+
+__all__ = ["Concentration", "Statistics"]

@@ -401,6 +401,100 @@ def test_a_mass_of_one_keeps_everything() -> None:
     assert np.array_equal(to_host(tokens), reference.typical_sample(stored, 1.0, uniforms))
 
 
+# --- concentration
+# -------------------------------------------------------------------------------------------------------
+
+GRID = np.array([-1.0, -0.25, 0.0625, 0.5])
+WEIGHTS = np.log([0.4, 0.3, 0.2, 0.1])
+
+
+def tokens_of(seed: int, lengths: list[int], dtype: str, shift: float = 0.0) -> tuple[list[Array], Array]:
+    """Surprisal, entropy, varentropy and cgf of sampled tokens, one sequence after the other, and offsets."""
+    rng = np.random.default_rng(seed)
+    n = sum(lengths)
+    p = rng.dirichlet(np.full(8, 0.5), n).clip(1e-9)
+    p /= p.sum(1, keepdims=True)
+    log_p = np.log(p)
+    entropy = -(p * log_p).sum(1)
+    varentropy = (p * (log_p + entropy[:, None]) ** 2).sum(1)
+    cgf = np.log((p[:, None, :] ** (1 - GRID[:, None])).sum(2)) - GRID * entropy[:, None]
+    drawn = (p.cumsum(1) > rng.random((n, 1))).argmax(1)
+    arrays = [-log_p[np.arange(n), drawn] - shift, entropy, varentropy, cgf]
+    return [a.astype(dtype) for a in arrays], np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+
+def concentration_of(arrays: list[Array], offsets: Array, alpha: float = 0.05) -> Any:
+    places = [to_device(a) for a in arrays]
+    return kernels.concentration(*places, to_device(offsets), GRID, WEIGHTS, -math.log(alpha), 1.7)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shift", [0.0, 0.6, -0.6])
+def test_concentration_equals_the_reference(dtype: str, shift: float) -> None:
+    arrays, offsets = tokens_of(3, [40, 0, 7, 1, 25, 0, 60], dtype, shift)
+    found = concentration_of(arrays, offsets)
+    expected = reference.concentration(*arrays, offsets, GRID, WEIGHTS, math.log(20), 1.7)
+    for name, a, b in zip(expected._fields, found, expected, strict=True):
+        assert to_host(a).dtype == (np.int64 if name in ("length", "stopping_time") else dtype), name
+        assert_close(a, b, 1e-5 if dtype == "float32" else 1e-12, name)
+    if shift:
+        assert (to_host(found.stopping_time) > 0).any()
+
+
+def test_concentration_totals_are_compensated() -> None:
+    """A plain float32 sum of these is off by far more."""
+    n = 3000 if SIMULATOR else 100_000
+    arrays = [np.full(n, x, "float32") for x in (0.7, 0.1, 0.3)] + [np.full((n, 4), 0.013, "float32")]
+    found = concentration_of(arrays, np.array([0, n]))
+    expected = reference.concentration(*arrays, np.array([0, n]), GRID, WEIGHTS, math.log(20), 1.7)
+    for name in ("surprisal", "gap", "log_e"):
+        assert_close(getattr(found, name), getattr(expected, name), 3e-7, name)
+    naive = np.float32(0)
+    for x in arrays[0]:
+        naive += x
+    assert abs(naive / expected.surprisal[0] - 1) > 3e-6
+
+
+def test_a_sequence_is_bit_identical_in_every_batch() -> None:
+    arrays, offsets = tokens_of(4, [9, 12, 3, 20, 5, 8], "float32")
+    whole = concentration_of(arrays, offsets)
+    for b in range(6):
+        part = slice(offsets[b], offsets[b + 1])
+        alone = concentration_of([a[part] for a in arrays], offsets[b : b + 2] - offsets[b])
+        for a, w in zip(alone, whole, strict=True):
+            assert to_host(a)[0].tobytes() == to_host(w)[b].tobytes()
+
+
+def test_concentration_of_impossible_tokens_nan_and_nothing() -> None:
+    arrays, offsets = tokens_of(5, [6, 6, 6], "float32")
+    arrays[0][2], arrays[0][9] = INF, np.nan
+    found = concentration_of(arrays, offsets)
+    assert to_host(found.stopping_time)[0] == 3
+    assert to_host(found.log_mixture)[0] == to_host(found.log_supremum)[0] == INF
+    assert (to_host(found.log_e)[0] == np.where(GRID > 0, INF, -INF)).all()
+    assert (to_host(found.p_unlikely)[0], to_host(found.p_likely)[0]) == (0, 1)
+    assert np.isnan(to_host(found.log_mixture)[1]) and np.isnan(to_host(found.p_likely)[1])
+    assert np.isfinite(to_host(found.log_e)[2]).all()
+    empty = concentration_of([a[:0] for a in arrays], np.array([0, 0]))
+    assert np.isnan(to_host(empty.gap)[0])
+    assert (to_host(empty.p_likely)[0], to_host(empty.log_mixture)[0], to_host(empty.length)[0]) == (1, 0, 0)
+    assert to_host(concentration_of([a[:0] for a in arrays], np.array([0])).gap).shape == (0,)
+
+
+def test_wrong_arrays_of_sequences_are_named() -> None:
+    arrays, offsets = tokens_of(6, [4], "float32")
+    with pytest.raises(TypeError, match="cgf has dtype float16; float32 or float64 is needed"):
+        concentration_of([*arrays[:3], arrays[3].astype(np.float16)], offsets)
+    with pytest.raises(TypeError, match="entropy has dtype float64; float32 is needed"):
+        concentration_of([arrays[0], arrays[1].astype(float), *arrays[2:]], offsets)
+    with pytest.raises(ValueError, match=r"surprisal must be a contiguous array of shape \(4,\)"):
+        concentration_of([arrays[0][:3], *arrays[1:]], offsets)
+    with pytest.raises(TypeError, match="offsets has dtype int32; int64 is needed"):
+        concentration_of(arrays, offsets.astype(np.int32))
+    with pytest.raises(ValueError, match=r"lambdas must be of shape \(3,\), not \(4,\)"):
+        concentration_of([*arrays[:3], arrays[3][:, :3]], offsets)
+
+
 # --- bad input
 # -------------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ import numba.cuda.dispatcher
 from numba.cuda import compile_ptx, types
 
 from entropylab.kernels.cuda._backward import argmax_kernel, backward_kernel, invalid_kernel
+from entropylab.kernels.cuda._concentration import concentration_kernel
 from entropylab.kernels.cuda._statistics import statistics_kernel
 from entropylab.kernels.cuda._typical import filter_kernel, sample_kernel
 from entropylab.kernels.cuda.launch import statistics_plan
@@ -38,7 +39,7 @@ def signatures(name: str) -> dict[str, tuple[Any, Any]]:
     # Uniforms come as the bits of float32 or float64; each kind is compiled for one half of the formats.
     bits = 32 if name in ("float32", "bfloat16") else 64
     uniforms = types.Array(types.int32 if bits == 32 else types.int64, 1, "C")
-    return {
+    kernels = {
         "statistics": (
             statistics_kernel(name, plan.threads, plan.slice_columns),
             (logits, wholes, *[reals] * 7, whole, whole, number, number, *[whole] * 4),
@@ -52,6 +53,12 @@ def signatures(name: str) -> dict[str, tuple[Any, Any]]:
         "filter": (filter_kernel(name), (logits, logits, reals, *[whole] * 5, number)),
         "sample": (sample_kernel(name, bits), (logits, wholes, uniforms, reals, *[whole] * 4)),
     }
+    if name in ("float32", "float64"):  # figures of tokens, never logits
+        kernels["concentration"] = (
+            concentration_kernel(name, 9),
+            (*[reals] * 4, wholes, reals, reals, number, number, wholes, reals, reals, wholes, whole),
+        )
+    return kernels
 
 
 def assemble(ptx: str, target: tuple[int, int]) -> str:

@@ -79,7 +79,8 @@ def basic_blocks(text: str) -> list[str]:
 def test_every_kernel_compiles_for_every_target(compiled: dict[str, str]) -> None:
     for target in ("75", "80", "90"):
         of_target = [text for name, text in compiled.items() if name.endswith(f".{target}.ptx")]
-        assert len(of_target) == len(KERNELS) * len(FORMATS)
+        # The concentration kernel reads figures of tokens, in float32 or float64.
+        assert len(of_target) == len(KERNELS) * len(FORMATS) + 2
         assert all(f".target sm_{target}" in text for text in of_target)
 
 
@@ -137,9 +138,22 @@ def test_only_integers_are_added_atomically_and_no_barrier_is_predicated(
         assert not re.search(r"@!?%p\d+\s+(bar|barrier)", text), name
 
 
+def test_the_concentration_kernel_stays_in_its_precision_and_on_chip(compiled: dict[str, str]) -> None:
+    for form in ("float32", "float64"):
+        for name, text in texts(compiled, "concentration", [form]):
+            assert (".f64" in text) == (form == "float64"), name
+            assert ".local" not in text, name
+            assert not re.search(r"\bcall\b", text), name
+            assert not re.search(r"\b(atom|red|bar|barrier)\b", text), name  # no thread waits for another
+            assert "st.shared" in text, name  # the running e-values
+    for name, text in texts(compiled, "concentration", ["float32"]):
+        # An exponential for each grid point where the mixture is computed, in two places, and two bounds.
+        assert 4 <= text.count("ex2.approx.ftz.f32") <= 2 * 9 + 2, name
+
+
 def test_registers_and_spills(compiled: dict[str, str]) -> None:
     reports = {name: text for name, text in compiled.items() if name.endswith(".log")}
-    assert len(reports) == len(KERNELS) * (len(FORMATS) + 2)
+    assert len(reports) == len(KERNELS) * (len(FORMATS) + 2) + 4
     for name, report in reports.items():
         used = re.search(r"Used (\d+) registers", report)
         assert used, (name, report)
@@ -154,4 +168,6 @@ def test_registers_and_spills(compiled: dict[str, str]) -> None:
         # 64 registers leave four blocks of 256 threads on a multiprocessor; 128 are what a block of 512 can
         # have.
         most = 64 if kernel == "statistics" and form in SINGLE else 128
+        if kernel == "concentration":  # blocks of 64 threads
+            most = 96 if form in SINGLE else 160
         assert int(used[1]) <= most, (name, used[1])

@@ -7,7 +7,15 @@ of threads. ``NUMBA_NUM_THREADS`` sets the number of threads.
 
 from __future__ import annotations
 
+from entropylab.kernels.cpu.concentration import concentration
 from entropylab.kernels.cpu.statistics import find_invalid_row, statistics, statistics_backward
 from entropylab.kernels.cpu.typical import typical_filter, typical_sample
 
-__all__ = ["find_invalid_row", "statistics", "statistics_backward", "typical_filter", "typical_sample"]
+__all__ = [
+    "concentration",
+    "find_invalid_row",
+    "statistics",
+    "statistics_backward",
+    "typical_filter",
+    "typical_sample",
+]
