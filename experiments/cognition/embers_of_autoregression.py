@@ -1,0 +1,115 @@
+"""When is a cipher half learned? Development curves of the four cipher models, for claims C6 and C7 of the chapter.
+
+Run: ``python experiments/cognition/embers_of_autoregression.py [RECIPE...]`` (about 4 minutes of one core a recipe; needs
+the novels). Each recipe ``cipher-*`` is trained for STEPS steps at its constant learning rate; every 10 steps, whole-line
+accuracy is measured on the 40 development items. The curve is written to
+``results/lab/experiments/embers_of_autoregression.json`` after each recipe, and one that stands there is not run again.
+
+The steps at which accuracy is nearest 0.5, at rot-13 and at the pattern task, then stand in the recipes, and
+``entropylab train cipher-1`` (and so on) makes the models of the zoo. The learning rate is constant, so a run that is
+shorter gives the same weights up to its end.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from entropylab.book import results
+from entropylab.cognition.embers_stimuli import input_stimuli, output_stimuli, written_segments
+from entropylab.cognition.embers_transformer import decoding_lines, lines_right, pattern_lines
+from entropylab.models.corpus import TokenStream, prepare_corpus
+from entropylab.models.recipes import Transformer, read_recipe
+from entropylab.models.training import _loss_function, _new_model, _optimizers, learning_rate_share
+
+RECIPES = ("cipher-1", "cipher-2", "cipher-3", "cipher-gibberish")
+STEPS, EVERY = 1000, 10
+PATH = Path(__file__).parents[2] / "results" / "lab" / "experiments" / "embers_of_autoregression.json"
+
+
+def development_lines() -> dict[str, list[str]]:
+    """Lines of the development items, by task and condition."""
+    segments = written_segments("development")
+    outputs, inputs = output_stimuli(segments, seed=1)._asdict(), input_stimuli(segments, seed=1)._asdict()
+    lines = {
+        f"rot{shift} {condition}": decoding_lines(texts, shift)
+        for shift in (13, 12)
+        for condition, texts in outputs.items()
+    }
+    return lines | {f"pattern {condition}": pattern_lines(texts) for condition, texts in inputs.items()}
+
+
+def curve(name: str) -> dict[str, Any]:
+    """Train one recipe and measure it as it learns."""
+    recipe = read_recipe(name)
+    plan = recipe.model
+    if not isinstance(plan, Transformer):
+        raise TypeError(f"{name} is no transformer")
+    schedule = dataclasses.replace(plan.schedule, steps=STEPS)
+    folder = Path("training") / name
+    folder.mkdir(parents=True, exist_ok=True)
+    corpus = prepare_corpus(recipe, folder, context=plan.architecture.max_position_embeddings)
+    stream = TokenStream(corpus.tokens, batch=schedule.batch, context=schedule.context, seed=schedule.seed)
+    model = _new_model(plan, len(corpus.tokenizer))
+    optimizers, loss_of = _optimizers(model, schedule), _loss_function(model, schedule.precision)
+    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+    peaks = [group["lr"] for group in groups]
+    lines = development_lines()
+    found: dict[str, list[float]] = {"step": [], "loss": [], **{key: [] for key in lines}}
+    losses, clock = [], time.process_time()
+    for step in range(STEPS):
+        for group, peak in zip(groups, peaks, strict=True):
+            group["lr"] = peak * learning_rate_share(step, schedule)
+        loss = loss_of(stream[step])
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        losses.append(loss.item())
+        if (step + 1) % EVERY == 0:
+            model.eval()
+            found["step"].append(step + 1)
+            found["loss"].append(round(sum(losses[-EVERY:]) / EVERY, 4))
+            for key, group_lines in lines.items():
+                found[key].append(round(float(lines_right(group_lines, model, corpus.tokenizer).mean()), 4))
+            model.train()
+            if (step + 1) % 50 == 0:
+                print(name, {key: values[-1] for key, values in found.items()}, flush=True)
+    return {"cpu_seconds": round(time.process_time() - clock, 1), "curve": found, **chosen(found)}
+
+
+def chosen(found: dict[str, list[float]]) -> dict[str, Any]:
+    """The steps at which mean accuracy over the three conditions is nearest 0.5; the first of equally near ones."""
+    best = {}
+    for task in ("rot13", "pattern"):
+        means = [sum(values) / 3 for values in zip(*(found[f"{task} {c}"] for c in ("high", "medium", "low")), strict=True)]
+        place = min(range(len(means)), key=lambda i: abs(means[i] - 0.5))
+        best[task] = {"step": found["step"][place], "development_accuracy": round(means[place], 4)}
+    return {"chosen": best}
+
+
+def main() -> None:
+    """Measure all recipes that are not measured yet."""
+    for name in sys.argv[1:] or RECIPES:
+        read = json.loads(PATH.read_text(encoding="utf-8")) if PATH.exists() else {"models": {}}
+        if name in read["models"]:
+            continue
+        found = curve(name)
+        read = json.loads(PATH.read_text(encoding="utf-8")) if PATH.exists() else {"models": {}}
+        content = {
+            "experiment": "whole-line accuracy on 40 development items while the cipher models learn",
+            "models": {**read["models"], name: found},
+        }
+        results.write_json(PATH, content)
+        print(name, found["chosen"], flush=True)
+
+
+if __name__ == "__main__":
+    main()
