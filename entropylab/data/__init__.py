@@ -2,8 +2,10 @@
 
 from entropylab.data.downloads import DownloadError, fetch, registry
 from entropylab.data.embedded import list_tables, load_table
+from entropylab.data.natural_stories import read_natural_stories
 from entropylab.data.novels import Novel, read_novels
 from entropylab.data.prompts import story_openings
+from entropylab.data.segments import plain_segments, rare_words
 
 __all__ = [
     "DownloadError",
@@ -11,6 +13,9 @@ __all__ = [
     "fetch",
     "list_tables",
     "load_table",
+    "plain_segments",
+    "rare_words",
+    "read_natural_stories",
     "read_novels",
     "registry",
     "story_openings",

@@ -9,6 +9,7 @@ from entropylab.information.jensen_shannon_divergence import jensen_shannon_dive
 from entropylab.information.kl_divergence import kl_divergence
 from entropylab.information.renyi_entropy import renyi_entropy
 from entropylab.information.surprisal import surprisal
+from entropylab.information.temperature_scaled_surprisal import temperature_scaled_surprisal
 from entropylab.information.token_statistics import token_statistics
 from entropylab.information.tsallis_entropy import tsallis_entropy
 from entropylab.information.varentropy import varentropy
@@ -23,6 +24,7 @@ __all__ = [
     "kl_divergence",
     "renyi_entropy",
     "surprisal",
+    "temperature_scaled_surprisal",
     "token_statistics",
     "tsallis_entropy",
     "use_backend",
