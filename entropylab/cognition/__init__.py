@@ -11,6 +11,7 @@ from entropylab.cognition.reading_times import (
     matched_pairs,
     rolled_by_half,
 )
+from entropylab.cognition.surprisal_temperature import ScaledWords
 from entropylab.cognition.word_scores import (
     WordScores,
     aggregate_to_words,
@@ -22,6 +23,7 @@ from entropylab.cognition.word_scores import (
 __all__ = [
     "ReadingTimes",
     "Regression",
+    "ScaledWords",
     "WordScores",
     "aggregate_to_words",
     "best_temperature",
