@@ -42,7 +42,9 @@ def compact(table: pd.DataFrame) -> pd.DataFrame:
         elif pd.api.types.is_integer_dtype(column):
             table[name] = pd.to_numeric(column, downcast="unsigned" if column.min() >= 0 else "integer")
         elif column.notna().all() and (column == column.round()).all():
-            table[name] = pd.to_numeric(column.astype(np.int64), downcast="unsigned" if column.min() >= 0 else "integer")
+            table[name] = pd.to_numeric(
+                column.astype(np.int64), downcast="unsigned" if column.min() >= 0 else "integer"
+            )
         else:
             table[name] = column.astype(np.float32)
     return table
@@ -51,7 +53,9 @@ def compact(table: pd.DataFrame) -> pd.DataFrame:
 def groups(table: pd.DataFrame) -> pd.DataFrame:
     """Right answers of counting and acronyms: a row for each task, condition and number."""
     table = table.assign(number=table["number"].fillna(0).astype(int))
-    right = table.groupby(["task", "condition", "number"])[[f"correct_{model}" for model in MODELS]].agg("sum")
+    right = table.groupby(["task", "condition", "number"])[[f"correct_{model}" for model in MODELS]].agg(
+        "sum"
+    )
     right.columns = pd.Index([name.removeprefix("correct_") for name in right.columns], name="model")
     counts = table.groupby(["task", "condition", "number"]).size().rename("n")
     long = right.stack().rename("n_correct").reset_index()

@@ -56,7 +56,7 @@ class PairedEffect(NamedTuple):
 def _table(name: str) -> pd.DataFrame:
     table = load_table(f"embers_{name}")
     # As texts: categories of different tables do not join, and groups of unused ones are empty.
-    return table.astype({column: str for column in table.select_dtypes("category").columns})
+    return table.astype(dict.fromkeys(table.select_dtypes("category").columns, str))
 
 
 def answers(task: str, condition: str, model: str) -> NDArray[np.int64]:
@@ -323,7 +323,9 @@ def ranking_quality(task: str, model: str, column: str = "output_logprob") -> fl
     rows = rows.merge(_table("items"), on=["task", "condition", "item"])
     values, right = (rows[column] / rows[characters]).to_numpy(), rows["correct"].to_numpy(bool)
     if not 0 < right.sum() < len(right):
-        raise ValueError(f"task, model: all answers for {task!r}, {model!r} are right, or none is there or right")
+        raise ValueError(
+            f"task, model: all answers for {task!r}, {model!r} are right, or none is there or right"
+        )
     ranks = rankdata(values)
     return float((ranks[right].sum() - right.sum() * (right.sum() + 1) / 2) / (right.sum() * (~right).sum()))
 
@@ -360,8 +362,12 @@ def published_tables() -> dict[str, pd.DataFrame]:
     summary = _table("summary")
     summary = summary.assign(accuracy=summary["n_correct"] / summary["n"])
     standard = summary[summary["prompt"] == "standard"]
-    cells = standard.pivot_table(index=["task", "condition"], columns="model", values="accuracy")[list(MODELS)]
-    distances = standard.pivot_table(index=["task", "condition"], columns="model", values="mean_edit_distance")
+    cells = standard.pivot_table(index=["task", "condition"], columns="model", values="accuracy")[
+        list(MODELS)
+    ]
+    distances = standard.pivot_table(
+        index=["task", "condition"], columns="model", values="mean_edit_distance"
+    )
     sentence_tasks = [*DECODING, *OPPOSITE.values(), "swap_base_prev"]
     pairs = [(task, condition) for task in sentence_tasks for condition in CONDITIONS]
     shifts, correlations = _shift_tables(summary)
@@ -376,8 +382,9 @@ def published_tables() -> dict[str, pd.DataFrame]:
             + [("birthdays", str(group)) for group in range(1, 5)]
         ],
         "prompts": summary[
-            (summary["model"] == "gpt-4") & (summary["task"] == "rot13dec") & summary["prompt"].isin(
-                ["standard", "step", "cot"])
+            (summary["model"] == "gpt-4")
+            & (summary["task"] == "rot13dec")
+            & summary["prompt"].isin(["standard", "step", "cot"])
         ].pivot(index="prompt", columns="condition", values="accuracy")[list(CONDITIONS)],
         "adversarial": _table("adversarial").groupby("model").mean().drop(columns="item").loc[list(MODELS)],
         "shift_correlations": correlations,
@@ -437,7 +444,9 @@ def _shift_tables(summary: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def _group_accuracy(tasks: Sequence[str]) -> pd.DataFrame:
     groups = _table("groups")
-    counts = groups[groups["task"].isin(tasks)].groupby(["task", "condition", "model"])[["n_correct", "n"]].sum()
+    counts = (
+        groups[groups["task"].isin(tasks)].groupby(["task", "condition", "model"])[["n_correct", "n"]].sum()
+    )
     return (counts["n_correct"] / counts["n"]).unstack("model")[list(MODELS)]
 
 

@@ -1,7 +1,7 @@
 """Stimuli with controlled probability, after McCoy et al. 2024: the same item at high, medium and low probability.
 
-For *outputs*, medium replaces the words by rare ones of the same length, and low shuffles all letters (a character model
-hardly notices shuffled words). For *inputs* at equal outputs, letters are exchanged within their class, vowel or
+For *outputs*, medium replaces the words by rare ones of the same length, and low shuffles all letters (a character
+model hardly notices shuffled words). For *inputs* at equal outputs, letters are exchanged within their class, vowel or
 consonant, so that the pattern of vowels and consonants, which is the right output, stays the same.
 """
 
@@ -69,7 +69,9 @@ def output_stimuli(segments: Sequence[str], *, seed: int = 0) -> Stimuli:
     generator = np.random.default_rng(seed)
     rare = rare_words()
     medium = [
-        " ".join(str(generator.choice(rare[len(word)])) if len(word) in rare else word for word in text.split(" "))
+        " ".join(
+            str(generator.choice(rare[len(word)])) if len(word) in rare else word for word in text.split(" ")
+        )
         for text in segments
     ]
     low = [shuffle_letters(text, generator) for text in segments]
@@ -89,8 +91,8 @@ def input_stimuli(segments: Sequence[str], *, seed: int = 0) -> Stimuli:
     Returns
     -------
     Stimuli
-        Medium: exchanged within each word; low: within the segment. All three have the same letters and the same pattern
-        of vowels and consonants.
+        Medium: exchanged within each word; low: within the segment. All three have the same letters and the same
+        pattern of vowels and consonants.
     """
     generator = np.random.default_rng(seed)
 

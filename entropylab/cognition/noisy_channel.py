@@ -2,8 +2,8 @@
 
 A plain text is drawn from a prior over character trigrams; each of its letters is then moved by one place of the
 alphabet with probability eps. The best guess of the plain text x from the observed y maximises
-``prior_exponent * ln p(x) + ln p(y | x)`` (MAP; exponent 1 is Bayes' rule, exponent 0 copies). With a trigram prior this
-is a shortest path over pairs of letters, which Viterbi 1967 solves exactly.
+``prior_exponent * ln p(x) + ln p(y | x)`` (MAP; exponent 1 is Bayes' rule, exponent 0 copies). With a trigram prior
+this is a shortest path over pairs of letters, which Viterbi 1967 solves exactly.
 
 Letters have the codes 0 to 25, a space 26.
 """

@@ -1,7 +1,7 @@
 """Text tasks with one right answer each, and a corpus of cipher lines with controlled task frequencies.
 
-The tasks are those of McCoy et al. 2024, "Embers of autoregression" (their section on stimuli): shift ciphers, reversal,
-Pig Latin, acronyms; and one of ours, the pattern of vowels and consonants, which gives many inputs the same output.
+The tasks are those of McCoy et al. 2024, "Embers of autoregression": shift ciphers, reversal, Pig Latin, acronyms; and
+one of ours, the pattern of vowels and consonants, which gives many inputs the same output.
 
 A line of the corpus is ``KEY|INPUT=OUTPUT``: the key is the shift in two digits, or ``vc`` for the pattern, and both
 fields are filled with spaces to 40 characters. A shift cipher is always decoded: ``13|gur pbj...=the cow...``.
@@ -29,6 +29,8 @@ FREQUENCIES: Mapping[int, int] = {13: 1000, 12: 10} | {k: 1 for k in range(1, 26
 # Of 1000 documents: running text, lines with the pattern task; the rest are shift ciphers.
 TEXT_SHARE, PATTERN_SHARE = 0.2, 0.3
 
+# A corpus needs few words of each book, and reading a book costs more than using it.
+_BOOKS = 16
 # As for lab/english-s: books that no model of the zoo is trained on.
 _HELD_OUT: Mapping[str, tuple[str, ...]] = {
     "validation": ("Forster_Angels_1905", "Gissing_Women_1893", "Kipling_Light_1891"),
@@ -203,7 +205,8 @@ def cipher_line(key: str, source: str, answer: str) -> str:
     """
     if len(key) != 2 or max(len(source), len(answer)) > WIDTH:
         raise ValueError(
-            f"key, source, answer: got lengths {len(key)}, {len(source)}, {len(answer)}, allowed are 2 and at most {WIDTH}"
+            f"key, source, answer: got lengths {len(key)}, {len(source)}, {len(answer)}, allowed are 2 and at most "
+            f"{WIDTH}"
         )
     return f"{key}|{source:<{WIDTH}}={answer:<{WIDTH}}"
 
@@ -244,7 +247,9 @@ def cipher_corpus(
     """
     books = list(texts)
     if not books or count < 0:
-        raise ValueError(f"texts, count: got {len(books)} texts and count {count}, allowed are 1 and 0 or more")
+        raise ValueError(
+            f"texts, count: got {len(books)} texts and count {count}, allowed are 1 and 0 or more"
+        )
     generator = np.random.default_rng(seed)
     shifts = np.array(list(frequencies))
     weights = np.array(list(frequencies.values()), dtype=np.float64)
@@ -310,6 +315,31 @@ def part_names(part: str) -> list[str]:
     return list(_HELD_OUT[part])
 
 
+def some_texts(part: str, seed: int) -> list[str]:
+    """At most 16 novels of a part of the corpus.
+
+    Parameters
+    ----------
+    part : str
+        As in :func:`part_names`.
+    seed : int
+        Decides which ones.
+
+    Returns
+    -------
+    list of str
+        Their texts.
+
+    Raises
+    ------
+    DownloadError
+        If a novel cannot be had.
+    """
+    names = part_names(part)
+    chosen = np.random.default_rng([seed, len(names)]).permutation(len(names))[:_BOOKS]
+    return [novel.text for novel in read_novels([names[i] for i in sorted(chosen.tolist())])]
+
+
 def documents(part: str, count: int, seed: int) -> list[str]:
     """Documents of a part of the corpus, made from English novels.
 
@@ -332,4 +362,4 @@ def documents(part: str, count: int, seed: int) -> list[str]:
     DownloadError
         If a novel cannot be had.
     """
-    return cipher_corpus((novel.text for novel in read_novels(part_names(part))), count, seed)
+    return cipher_corpus(some_texts(part, seed), count, seed)

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from entropylab.data.novels import read_novels
-from entropylab.sources.tasks.ciphers import FREQUENCIES, VOCABULARY, cipher_corpus, part_names
+from entropylab.sources.tasks.ciphers import FREQUENCIES, VOCABULARY, cipher_corpus, some_texts
 
 __all__ = ["VOCABULARY", "documents"]
 
@@ -37,5 +36,4 @@ def documents(part: str, count: int, seed: int) -> list[str]:
     DownloadError
         If a novel cannot be had.
     """
-    books = (novel.text for novel in read_novels(part_names(part)))
-    return cipher_corpus(books, count, seed, frequencies=_EQUAL, gibberish=True)
+    return cipher_corpus(some_texts(part, seed), count, seed, frequencies=_EQUAL, gibberish=True)
