@@ -7,6 +7,7 @@ import json
 import lzma
 import os
 import platform
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,10 +16,11 @@ import pandas as pd
 import torch
 import transformers
 from safetensors.torch import load_file
+from transformers import PreTrainedTokenizerBase
 
 from entropylab.files import atomic_write
 from entropylab.models.corpus import Corpus
-from entropylab.models.documents import READERS, read_documents
+from entropylab.models.documents import READERS, Document, read_documents
 from entropylab.models.loading import LAB, load
 from entropylab.models.ngram import train_kneser_ney
 from entropylab.models.recipes import Recipe, Transformer
@@ -45,7 +47,7 @@ class Run(NamedTuple):
         return f"{self.recipe.name}-step{self.steps}" if unfinished else self.recipe.name
 
 
-def held_out_table(model_folder: Path, corpus: Corpus, recipe: Recipe) -> pd.DataFrame:
+def held_out_table(model_folder: Path, corpus: Corpus, recipe: Recipe, rivals_file: Path) -> pd.DataFrame:
     """Bits per byte of the held-out documents under the model and under its rivals, and the model's calibration.
 
     Parameters
@@ -56,6 +58,8 @@ def held_out_table(model_folder: Path, corpus: Corpus, recipe: Recipe) -> pd.Dat
         Training text, from which the Kneser-Ney trigram (not pruned) is counted.
     recipe : Recipe
         Names the held-out documents.
+    rivals_file : Path
+        Where the rivals' numbers are kept: a run and its snapshots share them.
 
     Returns
     -------
@@ -64,26 +68,41 @@ def held_out_table(model_folder: Path, corpus: Corpus, recipe: Recipe) -> pd.Dat
         calibration error of the model's most likely token.
     """
     model, tokenizer = load(str(model_folder))
-    rival = train_kneser_ney(corpus.tokens, len(tokenizer))
     rows = []
+    for part, document in _held_out(recipe):
+        scores = pd.concat([score_text(text, model, tokenizer) for text in document.texts])
+        calibration = _calibration_error(scores)
+        rows.append((part, document.name, _bits(scores) / document.bytes, calibration))
+    own = pd.DataFrame(rows, columns=["part", "document", "model", "calibration error"])
+    if not rivals_file.exists():
+        with atomic_write(rivals_file) as path:
+            _rivals(tokenizer, corpus, recipe).to_csv(path, index=False)
+    table = own.merge(pd.read_csv(rivals_file), on=["part", "document"], validate="one_to_one")
+    return table[["part", "document", "kB", "model", "trigram", "gzip -9", "xz -9", "calibration error"]]
+
+
+def _held_out(recipe: Recipe) -> Iterator[tuple[str, Document]]:
     for part, names in (("validation", recipe.validation), ("test", recipe.test)):
         for document in read_documents(recipe.corpus, names, recipe.options):
-            content = "\n".join(document.texts).encode()
-            size = sum(len(text.encode()) for text in document.texts)
-            scores = pd.concat([score_text(text, model, tokenizer) for text in document.texts])
-            rival_scores = pd.concat([score_text(text, rival, tokenizer) for text in document.texts])
-            rows.append(
-                {
-                    "part": part,
-                    "document": document.name,
-                    "kB": round(size / 1000),
-                    "model": _bits(scores) / size,
-                    "trigram": _bits(rival_scores) / size,
-                    "gzip -9": 8 * len(gzip.compress(content, 9)) / len(content),
-                    "xz -9": 8 * len(lzma.compress(content, preset=9)) / len(content),
-                    "calibration error": _calibration_error(scores),
-                }
-            )
+            yield part, document
+
+
+def _rivals(tokenizer: PreTrainedTokenizerBase, corpus: Corpus, recipe: Recipe) -> pd.DataFrame:
+    trigram = train_kneser_ney(corpus.tokens, len(tokenizer))
+    rows = []
+    for part, document in _held_out(recipe):
+        content = "\n".join(document.texts).encode()
+        bits = sum(_bits(score_text(text, trigram, tokenizer)) for text in document.texts)
+        rows.append(
+            {
+                "part": part,
+                "document": document.name,
+                "kB": round(document.bytes / 1000),
+                "trigram": bits / document.bytes,
+                "gzip -9": 8 * len(gzip.compress(content, 9)) / len(content),
+                "xz -9": 8 * len(lzma.compress(content, preset=9)) / len(content),
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -109,7 +128,7 @@ def write_card(model_folder: Path, corpus: Corpus, run: Run) -> None:
     run : Run
         Recipe, device and time.
     """
-    table = held_out_table(model_folder, corpus, run.recipe)
+    table = held_out_table(model_folder, corpus, run.recipe, model_folder.parent / "rivals.csv")
     table.round(4).to_csv(model_folder / "held_out.csv", index=False)
     facts = _facts(model_folder, corpus, run, table)
     with atomic_write(model_folder / "facts.json") as path:

@@ -24,6 +24,11 @@ class Document(NamedTuple):
     name: str
     texts: tuple[str, ...]
 
+    @property
+    def bytes(self) -> int:
+        """Size of the texts in UTF-8."""
+        return sum(len(text.encode()) for text in self.texts)
+
 
 class Reader(NamedTuple):
     """A corpus: what it consists of, which documents it has, and how one of them is read."""
@@ -75,6 +80,8 @@ READERS: dict[str, Reader] = {
         _read_module,
     ),
     "arithmetic": _task("arithmetic"),
+    "ciphers": _task("ciphers"),
+    "gibberish_ciphers": _task("gibberish_ciphers"),
 }
 
 

@@ -19,6 +19,7 @@ import torch
 from tqdm.auto import tqdm
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
+from entropylab.models.attention import BLOCKWISE
 from entropylab.models.cards import Run, write_card
 from entropylab.models.checkpoints import Progress, load_checkpoint, read_progress, save_checkpoint
 from entropylab.models.corpus import Corpus, TokenStream, prepare_corpus
@@ -135,6 +136,8 @@ def _optimise(
     done = load_checkpoint(checkpoint, model, optimizers) if checkpoint.exists() else Progress(0, 0.0, [])
     groups = [group for optimizer in optimizers for group in optimizer.param_groups]  # loading replaces them
     losses = done.losses
+    if device == "cpu":  # the saved model keeps transformers' own
+        model.set_attn_implementation(BLOCKWISE)
     loss_of = _loss_function(model, schedule.precision)
     bits_per_byte = len(corpus.tokens) / corpus.bytes / math.log(2)
 
