@@ -7,6 +7,7 @@ from entropylab.book.exercises import check
 from entropylab.book.figures import figure_style, show
 from entropylab.book.interactive import typical_explorer
 from entropylab.book.scales import scale, settings
+from entropylab.book.scatter_explorer import scatter_explorer
 from entropylab.book.scorecard import Scorecard
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "check",
     "figure_style",
     "scale",
+    "scatter_explorer",
     "settings",
     "show",
     "typical_explorer",
