@@ -96,7 +96,8 @@ def log_mean(log_values: Array, log_weights: Array) -> Array:
     """``ln sum_g w_g exp(x_g)`` over the last axis; +inf where an ``x_g`` is +inf."""
     terms = log_values + log_weights
     top = terms.max(axis=-1, keepdims=True)
-    shifted = np.where(np.isinf(top), np.where(terms == top, 0.0, -np.inf), terms - top)
+    with np.errstate(invalid="ignore"):  # inf - inf, in the branch not taken
+        shifted = np.where(np.isinf(top), np.where(terms == top, 0.0, -np.inf), terms - top)
     return np.asarray(top[..., 0] + np.log(np.exp(shifted).sum(axis=-1)))
 
 
