@@ -145,23 +145,28 @@ class ReadingTimes:
 
     The response is the log of the geometric mean reading time, weighted by the number of readers. The base has, for
     the word and the one before, log count, length and their product; the position in the story; and the story.
-    Kept are words at position 3 and later that are *plain*, after a plain word.
+    Kept are *plain* words (letters and inner apostrophes, no punctuation) at position 3 and later, after plain words.
 
     Parameters
     ----------
     table : pandas.DataFrame
         A row a word, in reading order: ``story``, ``position``, ``readers``, ``geometric_mean_ms``, ``characters``,
         ``log_count``, ``plain``.
+    plain_before : int
+        How many words before a kept one must be plain too, 0 to 2. The predictors reach two words back; the paper's
+        filter, 1, leaves punctuation at the word before that one.
     without : sequence of int
         Stories to leave out.
 
     Raises
     ------
     ValueError
-        If a column is missing, or no word is left.
+        If a column is missing, ``plain_before`` is out of range, or no word is left.
     """
 
-    def __init__(self, table: pd.DataFrame, *, without: Sequence[int] = ()) -> None:
+    def __init__(self, table: pd.DataFrame, *, plain_before: int = 1, without: Sequence[int] = ()) -> None:
+        if plain_before not in (0, 1, 2):
+            raise ValueError(f"plain_before: got {plain_before}, allowed are 0, 1 and 2")
         needed = {
             "story",
             "position",
@@ -174,12 +179,11 @@ class ReadingTimes:
         if missing := needed - set(table.columns):
             raise ValueError(f"table: columns {', '.join(sorted(missing))} are missing")
         self._all_stories = table["story"].to_numpy()
-        plain = table["plain"].to_numpy(dtype=bool)
-        after_plain = lagged(plain, self._all_stories, [1])[:, 0] == 1
-        kept = plain & after_plain & (table["position"].to_numpy() >= 3)
+        plain = lagged(table["plain"], self._all_stories, range(plain_before + 1)) == 1
+        kept = plain.all(axis=1) & (table["position"].to_numpy() >= 3)
         self.rows = np.flatnonzero(kept & ~np.isin(self._all_stories, without))
         if not self.rows.size:
-            raise ValueError("table: no plain word after a plain word, at position 3 or later, is left")
+            raise ValueError("table: no plain word after plain words, at position 3 or later, is left")
         self.story = self._all_stories[self.rows]
         self.weights = table["readers"].to_numpy(dtype=np.float64)[self.rows]
         self.y = np.log(table["geometric_mean_ms"].to_numpy(dtype=np.float64)[self.rows])

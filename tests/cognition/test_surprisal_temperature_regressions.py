@@ -163,6 +163,11 @@ def test_reading_times_keep_plain_words_after_plain_words(rng):
         row for row in range(len(table)) if plain[row] and plain[row - 1] and table["position"][row] >= 3
     ]
     assert data.rows.tolist() == expected
+    assert ReadingTimes(table, plain_before=2).rows.tolist() == [row for row in expected if plain[row - 2]]
+    every = ReadingTimes(table, plain_before=0).rows
+    assert every.tolist() == [row for row in range(len(table)) if plain[row] and table["position"][row] >= 3]
+    with pytest.raises(ValueError, match="plain_before: got 3"):
+        ReadingTimes(table, plain_before=3)
     assert len(ReadingTimes(table, without=[2])) == sum(table["story"][row] != 2 for row in expected)
     with pytest.raises(ValueError, match="table: columns plain are missing"):
         ReadingTimes(table.drop(columns="plain"))
