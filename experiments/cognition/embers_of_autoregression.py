@@ -1,8 +1,8 @@
 """When is a cipher half learned? Development curves of the four cipher models, for claims C6 and C7 of the chapter.
 
 Run: ``python experiments/cognition/embers_of_autoregression.py [RECIPE...]`` (about 1 minute of one core a recipe;
-needs the novels). Each recipe ``cipher-*`` is trained at its constant learning rate, until both tasks are learned or for
-STEPS steps; every 10 steps, whole-line accuracy is measured on the 40 development items. The curve is written to
+needs the novels). Each recipe ``cipher-*`` is trained at its constant learning rate, until both tasks are learned or
+for STEPS steps; every 10 steps, whole-line accuracy is measured on the 40 development items. The curve is written to
 ``results/lab/experiments/embers_of_autoregression.json`` after each recipe, and one that stands there is not run again.
 
 The steps at which accuracy is nearest 0.5, at rot-13 and at the pattern task, then stand in the recipes, and
