@@ -1,7 +1,7 @@
 """Timing: ours and the peer's in turn, in one process, on the same data; the best of several runs counts.
 
 Ratios are what to look at: both sides saw the same machine. The floor says how far from the limit of the
-memory a path is: the time of one read of the logits, measured in the same run by summing them, is the unit.
+memory a path is: the time of one read of the data, measured in the same run by summing them, is the unit.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from entropylab.book.places import results_folder
 from entropylab.files import atomic_write
 
 DEVICES = ("cpu", "cuda")
-SEED = 0
 
 
 def run(device: str = "cpu", out: Path | None = None, quick: bool = False) -> dict[str, Any]:
@@ -45,7 +44,7 @@ def run(device: str = "cpu", out: Path | None = None, quick: bool = False) -> di
     -------
     dict
         What was written: machine, versions, and for each case milliseconds, ratio to the peer (above 1: ours
-        is faster) and time in reads of the logits beside the least number of reads possible.
+        is faster) and time in reads of the data beside the least number of reads possible.
 
     Raises
     ------
@@ -93,16 +92,15 @@ def measure(case: Case, device: str, quick: bool) -> dict[str, Any]:
     dict
         The row of the table.
     """
-    generator = torch.Generator().manual_seed(SEED)
-    logits = torch.randn(case.rows, case.width, generator=generator).mul(3.0).to(device, case.dtype)
+    data = case.data(case, device)
     rounds = 3 if quick else 7
     # Small cases are repeated within a round until they fill a few milliseconds.
-    repeats = max(1, (1 << 21) // logits.numel())
+    repeats = max(1, (1 << 21) // (case.rows * case.width))
     seconds: dict[str, list[float]] = {"ours": [], "theirs": [], "read": []}
     for _ in range(rounds + 1):  # the first round compiles and warms up
-        seconds["ours"].append(timed(case.ours, logits, repeats))
-        seconds["theirs"].append(timed(case.theirs, logits, 1 if case.rows > 8 else min(repeats, 4)))
-        seconds["read"].append(timed(Tensor.sum, logits, repeats))
+        seconds["ours"].append(timed(case.ours, data, device, repeats))
+        seconds["theirs"].append(timed(case.theirs, data, device, 1 if case.rows > 8 else min(repeats, 4)))
+        seconds["read"].append(timed(read_once, data, device, repeats))
     ours, theirs, read = (min(seconds[key][1:]) for key in ("ours", "theirs", "read"))
     return {
         "path": case.path,
@@ -118,14 +116,19 @@ def measure(case: Case, device: str, quick: bool) -> dict[str, Any]:
     }
 
 
-def timed(compute: Callable[[Tensor], object], logits: Tensor, repeats: int) -> float:
+def read_once(data: Any) -> object:
+    """Sum the data, a tensor or several."""
+    return data.sum() if isinstance(data, Tensor) else [part.sum() for part in data]
+
+
+def timed(compute: Callable[[Any], object], data: Any, device: str, repeats: int) -> float:
     """Seconds of one call, averaged over `repeats` calls in a row."""
-    if logits.is_cuda:
+    if device == "cuda":
         torch.cuda.synchronize()
     start = time.perf_counter()
     for _ in range(repeats):
-        compute(logits)
-    if logits.is_cuda:
+        compute(data)
+    if device == "cuda":
         torch.cuda.synchronize()
     return (time.perf_counter() - start) / repeats
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -39,6 +41,11 @@ def test_a_quick_run_leaves_the_results_alone(tmp_path, monkeypatch):
     "case", list(cases("cpu", True)), ids=lambda case: f"{case.path}, {case.rows}, {case.dtype}"
 )
 def test_both_sides_compute_the_same(case):
+    if case.path == "concentration":
+        data = case.data(dataclasses.replace(case, rows=40, width=90), "cpu")
+        for ours, theirs in zip(case.ours(data), case.theirs(data), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-4)
+        return
     logits = torch.randn(case.rows, 200, generator=torch.Generator().manual_seed(1)).to(case.dtype)
     ours, theirs = case.ours(logits), case.theirs(logits)
     if case.path == "typical sample":
