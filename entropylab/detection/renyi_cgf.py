@@ -21,7 +21,7 @@ from entropylab.information.validation import check_logits, refuse_invalid
 LAMBDAS = (-1.0, -0.5, -0.25, -0.125, -0.0625, 0.0625, 0.125, 0.25, 0.5)
 
 # Elements of a block of rows, so that its powers stay in the cache.
-BLOCK = 1 << 18
+BLOCK = 1 << 17
 
 
 def renyi_cgf(logits: Tensor, lambdas: Sequence[float] = LAMBDAS, *, check_finite: bool = True) -> Tensor:
@@ -59,14 +59,35 @@ def renyi_cgf(logits: Tensor, lambdas: Sequence[float] = LAMBDAS, *, check_finit
         total = power.sum(-1)
         # Entropy is ln S - sum p x, and 0 ln 0 = 0.
         entropy = total.log() - power.mul_(shifted.clamp_min(torch.finfo(dtype).min)).sum(-1) / total
-        for g, value in enumerate(grid.tolist()):
-            torch.mul(shifted, 1.0 - value, out=power)
-            moment = power.exp_().sum(-1).log() - (1.0 - value) * total.log()
-            result[start : start + step, g] = moment - value * entropy
+        for g, moment in enumerate(_power_sums(shifted, grid)):
+            value = grid[g]
+            result[start : start + step, g] = moment.log() - (1.0 - value) * total.log() - value * entropy
     result = result.view(*logits.shape[:-1], len(grid))
     if check_finite:
         refuse_invalid(logits, result.isnan().any(-1))
     return result
+
+
+def _power_sums(shifted: Tensor, grid: NDArray[np.float64]) -> list[Tensor]:
+    """``sum e^((1 - lambda) x)`` of each row, x <= 0, for each lambda.
+
+    If all exponents are small multiples of 1/16, as on the default grid, one exponential and a few products give
+    them all, in a third of the time.
+    """
+    sixteenths = (1.0 - grid) * 16.0
+    if shifted.dtype == torch.float64 or (sixteenths % 1.0).any() or sixteenths.max() > 32:
+        return [(shifted * (1.0 - value)).exp_().sum(-1) for value in grid.tolist()]
+    squares = [(shifted / 16.0).exp_()]  # powers 1, 2, 4, ... of e^(x / 16)
+    while len(squares) < int(sixteenths.max()).bit_length():
+        squares.append(squares[-1].square())
+    sums = []
+    power = torch.empty_like(shifted)
+    for count in sixteenths.astype(int).tolist():
+        first, *others = [square for bit, square in enumerate(squares) if count >> bit & 1]
+        for number, square in enumerate(others):
+            torch.mul(power if number else first, square, out=power)
+        sums.append((power if others else first).sum(-1))
+    return sums
 
 
 def check_lambdas(lambdas: Sequence[float]) -> NDArray[np.float64]:
