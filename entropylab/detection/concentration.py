@@ -463,7 +463,10 @@ def _ragged(
         raise TypeError(f"evidence: got {type(evidence).__name__}, allowed is a TokenEvidence")
     named = {}
     for name, value in zip(TokenEvidence._fields, evidence, strict=True):
-        tensor = value.detach() if isinstance(value, Tensor) else torch.from_numpy(np.asarray(value))
+        if isinstance(value, Tensor):
+            tensor = value.detach()
+        else:  # torch warns of arrays that are read only, as pandas gives them
+            tensor = torch.from_numpy(np.require(value, requirements="W"))
         if not tensor.is_floating_point():
             raise TypeError(f"evidence.{name}: got {tensor.dtype}, allowed are floating dtypes")
         named[name] = tensor

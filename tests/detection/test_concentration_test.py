@@ -108,6 +108,15 @@ def test_tensors_arrays_and_backends_agree():
         np.testing.assert_allclose(a, s, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.filterwarnings("error")
+def test_arrays_that_are_read_only_are_taken_without_a_warning():
+    e = evidence(CHAIN, 2, 9)
+    expected = concentration_figures(e)
+    for array in e:
+        array.flags.writeable = False
+    assert np.array_equal(concentration_figures(e).log_e, expected.log_e)
+
+
 def test_an_impossible_token_rejects():
     e = part(evidence(CHAIN, 1, 10), 0)
     e.surprisal[4] = math.inf
