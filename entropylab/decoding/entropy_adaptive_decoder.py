@@ -171,7 +171,8 @@ class EntropyAdaptiveDecoder:
             raise ValueError(f"uniforms: got shape {tuple(uniforms.shape)}, allowed is {shape}")
         end = self.models[0].config.eos_token_id if eos_token_id is None else eos_token_id
         ends = torch.tensor(end if isinstance(end, list) else [-1 if end is None else end], device=device)
-        readers = [_Reader(model, text, self.use_cache) for model in self.models]
+        dtype = torch.promote_types(*(model.dtype for model in self.models))
+        readers = [_Reader(model, text, self.use_cache, dtype) for model in self.models]
 
         large = np.zeros(shape, dtype=bool)
         entropies = np.zeros(shape)
@@ -284,8 +285,8 @@ class _Text:
 class _Reader:
     """One model with its memory of every row: how far it has read, and how much it had to."""
 
-    def __init__(self, model: PreTrainedModel, text: _Text, use_cache: bool) -> None:
-        self.model, self.text = model, text
+    def __init__(self, model: PreTrainedModel, text: _Text, use_cache: bool, dtype: torch.dtype) -> None:
+        self.model, self.text, self.dtype = model, text, dtype
         rows, capacity = text.ids.shape
         self.cache = _RowCache(rows, capacity) if use_cache else None
         self.seen = np.zeros(rows, dtype=np.int64)
@@ -328,7 +329,7 @@ class _Reader:
             self.cache.select(index, length - new, length)
             mask = self._attention(index, length - new, length)
             inputs |= {"attention_mask": mask, "past_key_values": self.cache, "use_cache": True}
-        return self.model(**inputs).logits[:, -1]
+        return self.model(**inputs).logits[:, -1].to(self.dtype)
 
     def _attention(self, index: torch.Tensor, first: int, last: int) -> torch.Tensor:
         """Additive mask (rows, 1, new, last): each token sees itself and what is valid before it."""
@@ -346,7 +347,7 @@ def _read(readers: list[_Reader], rows: Rows, large: NDArray[np.bool_]) -> torch
     parts = [readers[which].logits(rows[large == which]) for which in (0, 1)]
     out = parts[0].new_empty(len(rows), parts[0].shape[-1])
     for which in (0, 1):
-        out[torch.from_numpy(np.flatnonzero(large == which)).to(out.device)] = parts[which].to(out)
+        out[torch.from_numpy(np.flatnonzero(large == which)).to(out.device)] = parts[which]
     return out
 
 

@@ -9,42 +9,47 @@ import pytest
 from entropylab.models.tokenization import symbol_tokenizer
 from entropylab.sources.tasks.arithmetic import (
     VOCABULARY,
+    Grade,
     Problem,
+    corrected,
     documents,
     grade,
     part_of,
     problems,
+    spelled,
 )
 
 
 def test_a_sum_a_difference_and_a_product_by_hand():
     rng = random.Random(0)
     total = Problem(482, "+", 391, "fixed")
-    assert total.question == "plain 0482+0391=? "
-    assert total.solution(rng) == (
-        "ones 2+1+0=03, tens 8+9+0=17, hundreds 4+3+1=08, thousands 0+0+0=00. answer 00873."
-    )
+    assert total.question == "plain k0h4t8u2+k0h3t9u1=? "
+    assert total.solution(rng) == "u2+1+0=0U3, t8+9+0=1T7, h4+3+1=0H8, k0+0+0=0K0. answer K0H8T7U3."
     assert Problem(892, "-", 806, "fixed").solution(rng) == (
-        "ones 12-6-0=6, tens 09-0-1=8, hundreds 08-8-0=0, thousands 00-0-0=0. answer 00086."
+        "u2-6-0=1U6, t9-0-1=0T8, h8-8-0=0H0, k0-0-0=0K0. answer K0H0T8U6."
     )
-    assert Problem(12, "*", 34, "fixed").solution(rng) == (
-        "tens 12*3=036, ones 12*4=048, sum 0360+0048=0408. answer 00408."
+    assert Problem(482, "*", 7, "free").question == "chatty k0h4t8u2*u7=? "
+    assert Problem(482, "*", 7, "fixed").solution(rng) == (
+        "u2*7+0=1U4, t8*7+1=5T7, h4*7+5=3H3, k0*7+3=0K3. answer K3H3T7U4."
     )
 
 
-def test_every_equation_is_true():
+def test_numbers_are_spelled_with_their_places():
+    assert spelled(42, 3) == "h0t4u2" and spelled(9901, 4, "UTHK") == "K9H9T0U1" and spelled(0, 1) == "u0"
+
+
+def test_every_equation_is_true_and_the_digits_make_the_answer():
     for problem in problems("train", 2000, 0):
-        for name, equation in problem.equations:
-            left, right = equation.split("=")
-            numbers = [int(number) for number in re.findall(r"\d+", left)]
-            if "*" in left:
-                value = numbers[0] * numbers[1]
-            elif "-" in left:
-                value = numbers[0] - numbers[1] - numbers[2]
+        carry, digits = 0, ""
+        for place, equation in problem.equations:
+            a, b, c, following, digit = (int(number) for number in re.findall(r"\d", equation))
+            assert c == carry and str(a) == f"{problem.left:04d}"["khtu".index(place)]
+            if problem.operation == "-":
+                assert a - b - c == digit - 10 * following
             else:
-                value = sum(numbers)
-            assert value == int(right), (problem, name, equation)
-            assert len(right) == (1 if "-" in left else 4 if name == "sum" else 3 if "*" in left else 2)
+                assert (a * b if problem.operation == "*" else a + b) + c == digit + 10 * following
+            carry, digits = following, str(digit) + digits
+        assert carry == 0 and int(digits) == problem.answer
 
 
 def test_the_true_solution_is_graded_right_and_has_the_answer():
@@ -57,14 +62,24 @@ def test_the_true_solution_is_graded_right_and_has_the_answer():
 
 def test_grading_takes_the_last_number_and_finds_the_first_wrong_step():
     problem = Problem(482, "+", 391, "free")
-    text = "ones 2+1+0=03, tens 8+9+0=16, hundreds 4+3+1=08, thousands 0+0+0=00. answer 00863."
+    text = "u2+1+0=0U3, t8+9+0=1T6, well, h4+3+1=0H8, k0+0+0=0K0. answer K0H8T6U3."
     graded = grade(problem, text)
     assert not graded.correct and graded.steps == (True, False, True, True) and graded.first_wrong_step == 1
-    assert grade(problem, text.replace("00863", "873")).correct
+    assert grade(problem, text.replace("H8T6U3", "H8T7U3")).correct
+    assert grade(problem, text.replace("K0H8T6U3", "873")).correct
     assert not grade(problem, "").correct and grade(problem, "").steps == (False,) * 4
-    assert not grade(problem, "answer 00873. 1").correct
-    cut = grade(problem, "ones 2+1+0=03, tens 8+9")
-    assert cut.steps == (True, False, False, False)
+    assert not grade(problem, "answer K0H8T7U3. 1").correct
+    assert grade(problem, "u2+1+0=0U3, t8+9").steps == (True, False, False, False)
+
+
+def test_a_wrong_text_is_corrected_in_its_own_words():
+    problem = Problem(482, "+", 391, "free")
+    text = "u2+1+0=0U3, t8+9+0=1T6, well, h4+3+1=0H8, k0+0+0=0K0. in all K0H8T6U3."
+    right = corrected(problem, text)
+    assert right == "u2+1+0=0U3, t8+9+0=1T7, well, h4+3+1=0H8, k0+0+0=0K0. in all K0H8T7U3."
+    assert corrected(problem, right) == right and grade(problem, right) == Grade(True, (True,) * 4)
+    assert corrected(problem, "u2+1+0=0U3. in all K0H8T6U3.") is None
+    assert corrected(problem, text[:-9]) is None and corrected(problem, "") is None
 
 
 def test_nothing_in_a_graded_text_is_run():
@@ -101,7 +116,7 @@ def test_free_filler_is_free_and_fixed_filler_is_fixed():
     problem = {kind: Problem(4821, "-", 391, kind) for kind in ("fixed", "free")}
     texts = {kind: {problem[kind].solution(random.Random(seed)) for seed in range(200)} for kind in problem}
     assert len(texts["fixed"]) == 1 and len(texts["free"]) > 190
-    equations = {tuple(re.findall(r"\S+=\d+", text)) for text in texts["fixed"] | texts["free"]}
+    equations = {tuple(re.findall(r"\S+=\d[UTHK]\d", text)) for text in texts["fixed"] | texts["free"]}
     assert len(equations) == 1
 
 

@@ -1,15 +1,18 @@
-"""Arithmetic with written solutions: sums, differences and products of whole numbers, digit by digit.
+"""Arithmetic with written solutions: sums, differences and products of whole numbers, place by place.
 
-A text is a question, a worked solution and the answer::
+A text is a question, a worked solution and the answer. A number is written with the letter of the place in front of
+each digit: ``u`` units, ``t`` tens, ``h`` hundreds, ``k`` thousands; capital letters mark digits of the result. So
+482 + 391 reads::
 
-    plain 0482+0391=? ones 2+1+0=03, tens 8+9+0=17, hundreds 4+3+1=08, thousands 0+0+0=00. answer 00873.
+    plain k0h4t8u2+k0h3t9u1=? u2+1+0=0U3, t8+9+0=1T7, h4+3+1=0H8, k0+0+0=0K0. answer K0H8T7U3.
 
 Between the steps stands *filler*: words that carry nothing. In a ``plain`` question it is always the same, in a
 ``chatty`` one it is drawn from several phrasings. So a model that is trained on both is sure of everything but the
 digits in the first, and in the second it is also unsure where nothing can go wrong.
 
-The operands are zero-padded to four digits, which makes the place of a digit its position. A step of a sum adds two
-digits and the carry; a step of a difference writes the digit of the upper number with a 1 in front where it borrows.
+A step of a sum adds two digits and the carry; a step of a difference takes the lower digit and the borrow off the upper
+one; a step of a product multiplies a digit by the factor and adds the carry. In all of them, the first digit behind
+``=`` is the carry or the borrow for the next step, the second one the digit of the result.
 """
 
 from __future__ import annotations
@@ -23,7 +26,8 @@ from typing import Literal, get_args
 Part = Literal["train", "validation", "test"]
 Filler = Literal["fixed", "free"]
 
-PLACES = ("ones", "tens", "hundreds", "thousands")
+PLACES = "uthk"
+RESULTS = PLACES.upper()
 _MARKS = {"fixed": "plain ", "free": "chatty "}
 _OPENERS = ("", "", "now ", "next ", "then ", "well, ", "here ")
 _ASKS = ("", "the ", "take the ", "we do the ", "look at the ")
@@ -32,14 +36,11 @@ _CLOSINGS = ("answer ", "so the answer is ", "that gives ", "this makes ", "in a
 _REMARK_SHARE = 0.25
 
 # The symbols that texts are made of; a space belongs to the word or the sign before it.
-_WORDS = re.findall(
-    r"[a-z]+ ?",
-    " ".join((*_MARKS.values(), *_OPENERS, *_ASKS, *_REMARKS, *_CLOSINGS)) + " ".join(PLACES) + " sum ",
-)
-VOCABULARY: tuple[str, ...] = (*"0123456789+-*=.", "? ", ", ", ". ", *sorted(set(_WORDS)))
+_WORDS = re.findall(r"[a-z]+ ?", " ".join((*_MARKS.values(), *_OPENERS, *_ASKS, *_REMARKS, *_CLOSINGS)))
+VOCABULARY: tuple[str, ...] = (*"0123456789+-*=.", *PLACES, *RESULTS, "? ", ", ", ". ", *sorted(set(_WORDS)))
 
-_EQUATION = re.compile(r"[\d+*-]+=\d+")
-_NUMBER = re.compile(r"\d+")
+_EQUATION = re.compile(r"[\d+*-]+=\d[UTHK]\d")
+_NUMBER = re.compile(r"(?:[uthkUTHK]?\d)+")
 
 
 @dataclass(frozen=True)
@@ -61,28 +62,23 @@ class Problem:
     @property
     def question(self) -> str:
         """The text that a model continues."""
-        return f"{_MARKS[self.filler]}{self.left:04d}{self.operation}{self.right:04d}=? "
+        right = spelled(self.right, 1 if self.operation == "*" else 4)
+        return f"{_MARKS[self.filler]}{spelled(self.left, 4)}{self.operation}{right}=? "
 
     @property
     def equations(self) -> list[tuple[str, str]]:
-        """The steps of the solution, each the name of a place (or ``"sum"``) and an equation."""
-        if self.operation == "*":
-            tens, ones = self.left * (self.right // 10), self.left * (self.right % 10)
-            return [
-                ("tens", f"{self.left:02d}*{self.right // 10}={tens:03d}"),
-                ("ones", f"{self.left:02d}*{self.right % 10}={ones:03d}"),
-                ("sum", f"{10 * tens:04d}+{ones:04d}={self.answer:04d}"),
-            ]
+        """The steps of the solution, each a place and an equation."""
         steps, carry = [], 0
         for place, name in enumerate(PLACES):
             a, b = (number // 10**place % 10 for number in (self.left, self.right))
-            if self.operation == "+":
-                steps.append((name, f"{a}+{b}+{carry}={a + b + carry:02d}"))
-                carry = (a + b + carry) // 10
+            if self.operation == "-":
+                left, digit, following = f"{a}-{b}-{carry}", (a - b - carry) % 10, int(a < b + carry)
             else:
-                borrow = int(a < b + carry)
-                steps.append((name, f"{borrow}{a}-{b}-{carry}={10 * borrow + a - b - carry}"))
-                carry = borrow
+                b = self.right if self.operation == "*" else b
+                value = (a * b if self.operation == "*" else a + b) + carry
+                left, digit, following = f"{a}{self.operation}{b}+{carry}", value % 10, value // 10
+            steps.append((name, f"{left}={following}{RESULTS[place]}{digit}"))
+            carry = following
         return steps
 
     def solution(self, rng: random.Random) -> str:
@@ -94,12 +90,18 @@ class Problem:
         ]
         steps = "".join(f"{step}, {remark}" for step, remark in zip(first, remarks, strict=True))
         closing = rng.choice(_CLOSINGS) if self.filler == "free" else _CLOSINGS[0]
-        return f"{steps}{last}. {closing}{self.answer:05d}."
+        return f"{steps}{last}. {closing}{spelled(self.answer, 4, RESULTS)}."
 
 
 def _worded(name: str, equation: str, filler: Filler, rng: random.Random) -> str:
     words = rng.choice(_OPENERS) + rng.choice(_ASKS) if filler == "free" else ""
-    return f"{words}{name} {equation}"
+    return f"{words}{name}{equation}"
+
+
+def spelled(number: int, places: int, letters: str = PLACES) -> str:
+    """A number with the letter of its place in front of each digit, zero-padded: ``spelled(42, 3)`` is "h0t4u2"."""
+    digits = f"{number:0{places}d}"
+    return "".join(place + digit for place, digit in zip(letters[places - 1 :: -1], digits, strict=True))
 
 
 def part_of(left: int, right: int) -> Part:
@@ -117,7 +119,8 @@ def problems(part: Part, count: int, seed: int, filler: Filler | None = None) ->
     """Draw problems of one part.
 
     Four in ten are sums and three in ten differences of numbers with 2 to 4 digits (the larger one first); three in
-    ten are products of numbers with 1 or 2 digits. The lengths of the two numbers are drawn first, then the digits.
+    ten are products of a number with 2 or 3 digits and a digit above 1. The lengths are drawn first, then the digits.
+    Sums have at most four digits.
 
     Parameters
     ----------
@@ -151,12 +154,15 @@ def problems(part: Part, count: int, seed: int, filler: Filler | None = None) ->
     seen: set[tuple[int, str, int]] = set()
     while len(found) < count:
         operation: Literal["+", "-", "*"] = rng.choice("++++---***")  # type: ignore[assignment]
-        left, right = (_number(rng, (1, 2) if operation == "*" else (2, 3, 4)) for _ in range(2))
+        if operation == "*":
+            left, right = _number(rng, (2, 3)), rng.randrange(2, 10)
+        else:
+            left, right = _number(rng, (2, 3, 4)), _number(rng, (2, 3, 4))
         kind: Filler = rng.choice(get_args(Filler))
         if operation == "-" and left < right:
             left, right = right, left
         key = (left, operation, right)
-        if part_of(left, right) != part or key in seen:
+        if part_of(left, right) != part or key in seen or (operation == "+" and left + right > 9999):
             continue
         if part != "train":
             seen.add(key)
@@ -221,11 +227,42 @@ def grade(problem: Problem, text: str) -> Grade:
     Returns
     -------
     Grade
-        ``correct`` if the last number of the text is the true answer. ``steps``: for each step of the reference
-        solution, whether the equation at its position is the same, character by character. Nothing is evaluated.
+        ``correct`` if the last number of the text, without the letters, is the true answer. ``steps``: for each step
+        of the reference solution, whether the equation at its position is the same, character by character. Nothing
+        is evaluated.
     """
     numbers = _NUMBER.findall(text)
     written = _EQUATION.findall(text)
     expected = [equation for _, equation in problem.equations]
     steps = tuple(i < len(written) and written[i] == equation for i, equation in enumerate(expected))
-    return Grade(bool(numbers) and int(numbers[-1]) == problem.answer, steps)
+    last = re.sub(r"\D", "", numbers[-1]) if numbers else ""
+    return Grade(last != "" and int(last) == problem.answer, steps)
+
+
+def corrected(problem: Problem, text: str) -> str | None:
+    """A written solution with its own words, but the true steps and the true answer.
+
+    Parameters
+    ----------
+    problem : Problem
+        The question.
+    text : str
+        What was written after the question.
+
+    Returns
+    -------
+    str or None
+        ``None`` if the text does not have as many equations as the solution, or no answer behind them.
+    """
+    expected = [equation for _, equation in problem.equations]
+    found = list(_EQUATION.finditer(text))
+    answers = [match for match in _NUMBER.finditer(text) if found and match.start() >= found[-1].end()]
+    if len(found) != len(expected) or not answers:
+        return None
+    pieces, end = [], 0
+    for match, truth in zip(
+        [*found, answers[-1]], [*expected, spelled(problem.answer, 4, RESULTS)], strict=True
+    ):
+        pieces += [text[end : match.start()], truth]
+        end = match.end()
+    return "".join(pieces) + text[end:]
