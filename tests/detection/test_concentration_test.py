@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -270,3 +273,32 @@ def test_a_mask_of_the_wrong_kind():
         concentration_test(e, mask=np.ones((2, 5), bool))
     with pytest.raises(ValueError, match=r"offsets: got offsets for arrays \(B, N\)"):
         concentration_test(e, [0, 12])
+
+
+SIMULATED = """
+import numpy as np
+from entropylab import detection, use_backend
+
+own, rival = detection.markov_rivals(1, states=8)
+e = detection.markov_evidence(own, detection.sample_texts(rival, 3, 12))
+expected = detection.concentration_figures(e)
+with use_backend("cuda"):
+    found = detection.concentration_figures(e)
+for name, a, b in zip(expected._fields, expected, found):
+    assert np.allclose(a, b, atol=1e-9), name
+print("equal")
+"""
+
+
+@pytest.mark.slow
+def test_the_cuda_kernel_gives_the_same_in_the_simulator():
+    """The simulator is chosen when Numba is imported, hence a process of its own."""
+    pytest.importorskip("numba_cuda")
+    finished = subprocess.run(
+        [sys.executable, "-c", SIMULATED],
+        env=os.environ | {"NUMBA_ENABLE_CUDASIM": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.stdout.strip() == "equal", finished.stderr
