@@ -1,6 +1,42 @@
 """Floor 4: what training leaves behind in a language model, and how people's reading compares."""
 
 from entropylab.cognition.alignment import lag_profile, realigned, shift_fits
+from entropylab.cognition.embers import (
+    PairedEffect,
+    answers,
+    answers_with_predictors,
+    counting_accuracy,
+    exchanged_labels,
+    fit_answers,
+    paired_effect,
+    permuted_z,
+    published_coefficients,
+    published_tables,
+    ranking_quality,
+    significant_models,
+)
+from entropylab.cognition.embers_stimuli import (
+    Stimuli,
+    input_stimuli,
+    output_stimuli,
+    shuffle_letters,
+    written_segments,
+)
+from entropylab.cognition.embers_transformer import (
+    decoding_lines,
+    greedy_outputs,
+    lines_right,
+    log_probability_per_character,
+    pattern_lines,
+    probability_slope,
+)
+from entropylab.cognition.noisy_channel import (
+    disturb,
+    neighbour_channel,
+    text_log_probability,
+    trigram_log_prior,
+    viterbi_channel,
+)
 from entropylab.cognition.reading_times import (
     ReadingTimes,
     Regression,
@@ -21,21 +57,49 @@ from entropylab.cognition.word_scores import (
 )
 
 __all__ = [
+    "PairedEffect",
     "ReadingTimes",
     "Regression",
     "ScaledWords",
+    "Stimuli",
     "WordScores",
     "aggregate_to_words",
+    "answers",
+    "answers_with_predictors",
     "best_temperature",
+    "counting_accuracy",
+    "decoding_lines",
     "delta_log_likelihood",
+    "disturb",
+    "exchanged_labels",
+    "fit_answers",
+    "greedy_outputs",
     "held_out_log_likelihood",
+    "input_stimuli",
     "lag_profile",
     "lagged",
+    "lines_right",
+    "log_probability_per_character",
     "matched_pairs",
+    "neighbour_channel",
+    "output_stimuli",
+    "paired_effect",
+    "pattern_lines",
+    "permuted_z",
+    "probability_slope",
+    "published_coefficients",
+    "published_tables",
+    "ranking_quality",
     "realigned",
     "rolled_by_half",
     "score_stories",
     "scores_table",
     "shift_fits",
+    "shuffle_letters",
+    "significant_models",
+    "text_log_probability",
+    "trigram_log_prior",
+    "viterbi_channel",
     "word_scores",
+    "written_segments",
 ]

@@ -263,11 +263,11 @@ def _viterbi(
                         after[b, c] = score
                         came_from[t, b, c] = a
         before = after
-    best = np.argmax(before)
+    best = int(np.argmax(before))
     text = np.empty(n, dtype=np.int64)
     b, c = best // size, best % size
     score = before[b, c]
     for t in range(n - 1, -1, -1):
         text[t] = c
-        b, c = came_from[t, b, c], b
+        b, c = int(came_from[t, b, c]), b
     return text, score
