@@ -4,6 +4,7 @@
 in the training text of our models, and whether the word is plain.
 ``natural_stories_<model>``: a row a word. Number of subwords; in nats, summed surprisal ``s_<T>`` and Renyi entropy of
 order 1/T ``h_<T>``, and the surprisal ``o_<T>`` of some new word where this one begins.
+``natural_stories_davinci``: a row a word. Number of subwords and summed surprisal ``s_1`` under GPT-3, from the corpus.
 ``natural_stories_calibration``: for each model and temperature, what the likeliest tokens promise and how often they
 come, in 15 bins of equal width.
 
@@ -24,8 +25,14 @@ import numpy as np
 import pandas as pd
 
 import entropylab.data
-from entropylab.cognition import WordScores, score_stories, scores_table
-from entropylab.data import list_tables, load_table, read_natural_stories, read_novels
+from entropylab.cognition import WordScores, aggregate_to_words, score_stories, scores_table
+from entropylab.data import (
+    list_tables,
+    load_table,
+    read_davinci_tokens,
+    read_natural_stories,
+    read_novels,
+)
 from entropylab.data.natural_stories import ATTRIBUTION, LICENCE
 from entropylab.files import atomic_write
 from entropylab.models import list_models, load
@@ -94,6 +101,25 @@ def score(corpus: pd.DataFrame, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     return table, calibration_bins(scores, name)
 
 
+def davinci_table(corpus: pd.DataFrame) -> pd.DataFrame:
+    """What GPT-3 says of each word: its tokens' surprisals, added up. The first token of a story counts nothing."""
+    parts = []
+    for story, tokens in read_davinci_tokens().groupby("story"):
+        words = corpus.loc[corpus["story"] == story, "word"]
+        # One word is spelled otherwise in this file, at the same length; so places are compared, not letters.
+        word_of_letter = np.repeat(np.arange(len(words)), words.str.len() + 1)[1:]
+        ends = tokens["token"].str.len().cumsum().to_numpy()
+        starts = np.r_[0, ends[:-1]]
+        if ends[-1] != len(word_of_letter) or np.any(word_of_letter[starts] != word_of_letter[ends - 1]):
+            raise ValueError(f"story {story}: the tokens of GPT-3 are not those of its words")
+        word_of = word_of_letter[starts]
+        sums = aggregate_to_words(tokens["surprisal"].fillna(0.0), word_of)
+        parts.append(
+            pd.DataFrame({"subwords": np.bincount(word_of).astype(np.int8), "s_1": sums.astype(np.float32)})
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
 def calibration_bins(scores: WordScores, name: str) -> pd.DataFrame:
     """Sums of confidence and of hits in bins of equal width, for each temperature."""
     rows = []
@@ -124,6 +150,11 @@ def main(names: list[str]) -> None:
     corpus = read_natural_stories()
     write(
         words_table(corpus), "natural_stories", "Words replaced by numbers; log counts from 83 English novels"
+    )
+    write(
+        davinci_table(corpus),
+        "natural_stories_davinci",
+        "GPT-3's log-probabilities of tokens, summed over words",
     )
     calibration = {}
     if "natural_stories_calibration" in list_tables():

@@ -64,3 +64,24 @@ def read_natural_stories() -> pd.DataFrame:
         "gmeanItemRT": "geometric_mean_ms",
     }
     return times[list(names)].rename(columns=names)
+
+
+def read_davinci_tokens() -> pd.DataFrame:
+    """Read the surprisals of the stories' tokens under GPT-3 (davinci, 2020) that come with the corpus.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a token, in reading order: ``story`` (1 to 10), ``token`` (its text) and ``surprisal`` in nats, NaN for
+        the first token of a story.
+
+    Raises
+    ------
+    DownloadError
+        If the file cannot be had.
+    """
+    import pandas as pd
+
+    table = pd.read_csv(fetch("natural_stories/all_stories_gpt3"), keep_default_na=False)
+    surprisal = -pd.to_numeric(table["logprob"], errors="coerce")
+    return pd.DataFrame({"story": table["story"] + 1, "token": table["token"], "surprisal": surprisal})

@@ -74,6 +74,16 @@ def test_scores_obey_the_laws_of_temperature(name, words):
     assert table.attrs["nats_a_subword"] == pytest.approx(mean, rel=1e-4)
 
 
+def test_the_table_of_gpt3_counts_the_corpus_s_tokens(words):
+    table = load_table("natural_stories_davinci")
+    assert len(table) == len(words)
+    assert table["subwords"].sum() == 12_373
+    first = words["position"].to_numpy() == 1
+    # The first token of a story has no probability; no other word is without surprisal.
+    assert np.all(table["s_1"][~first] > 0)
+    assert 1.9 < table["s_1"].sum() / table["subwords"].sum() < 2.2
+
+
 @pytest.mark.parametrize("name", SCORES)
 def test_calibration_counts_every_subword_at_every_temperature(name):
     table, bins = load_table(name), load_table("natural_stories_calibration")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from entropylab.data import natural_stories, read_natural_stories, registry
+from entropylab.data import natural_stories, read_davinci_tokens, read_natural_stories, registry
 
 SHOWN = "word\tzone\titem\n'Yes,\t1\t1\nnull\t2\t1\nGeese\t1\t2\n"
 TIMES = (
@@ -41,7 +41,19 @@ def test_files_of_different_words_are_refused(files):
         read_natural_stories()
 
 
+def test_the_tokens_of_gpt3_keep_their_spaces(tmp_path, monkeypatch):
+    lines = "token,logprob,offset,model,time,id,story\nIf,,0,d,1,c,0\n you,-0.5,2,d,1,c,0\nnull,,0,d,1,c,1\n"
+    (tmp_path / "all_stories_gpt3").write_text(lines)
+    monkeypatch.setattr(natural_stories, "fetch", lambda name: tmp_path / name.rpartition("/")[2])
+    table = read_davinci_tokens()
+    assert table["token"].tolist() == ["If", " you", "null"]
+    assert table["story"].tolist() == [1, 1, 2]
+    assert table["surprisal"].isna().tolist() == [True, False, True] and table["surprisal"][1] == 0.5
+
+
 def test_the_files_are_registered_with_their_licence():
     names = [name for name in registry() if name.startswith("natural_stories/")]
-    assert names == ["natural_stories/all_stories", "natural_stories/processed_wordinfo"]
+    assert names == [
+        f"natural_stories/{file}" for file in ("all_stories", "processed_wordinfo", "all_stories_gpt3")
+    ]
     assert {registry()[name].licence for name in names} == {"CC BY-NC-SA 4.0"}
