@@ -18,6 +18,7 @@ from entropylab.cognition.embers_transformer import (
     pattern_lines,
     probability_slope,
 )
+from entropylab.models import load
 from entropylab.models.tokenization import symbol_tokenizer
 from entropylab.sources.tasks.ciphers import VOCABULARY
 
@@ -110,3 +111,12 @@ def test_a_slope_is_found_where_there_is_one(log_probabilities, effect):
 def test_bad_input_is_named(right, values, message):
     with pytest.raises(ValueError, match=message):
         probability_slope(right, values)
+
+
+def test_a_half_learned_model_of_the_zoo_has_both_effects():
+    model, tokenizer = load("lab/cipher-1")
+    groups = output_stimuli(written_segments("development"), seed=1)
+    high, medium, low = (lines_right(decoding_lines(group, 13), model, tokenizer).mean() for group in groups)
+    assert 0.2 <= (high + medium + low) / 3 <= 0.8
+    assert high > low + 0.2
+    assert lines_right(decoding_lines(groups.high, 12), model, tokenizer).mean() < high - 0.5
