@@ -182,7 +182,7 @@ def _card(model_folder: Path, run: Run, facts: dict[str, Any], table: pd.DataFra
     ]
     if isinstance(plan, Transformer):
         schedule = plan.schedule
-        shape = "then cosine"
+        shape = "then constant" if schedule.final_learning_rate_share == 1 else "then cosine"
         if schedule.decay_steps is not None:
             shape = f"constant, the last {schedule.decay_steps} in a straight line down"
         unfinished = f"stopped after {run.steps} of " if run.steps < schedule.steps else ""

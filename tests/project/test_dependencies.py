@@ -16,7 +16,7 @@ from packaging.version import Version
 # Where conda-forge calls a package by another name.
 CONDA = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
 # Where the name that is imported is not the name that is installed.
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "pyyaml"}
+DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 # What is imported where its provider is at work, and comes with it.
 COME_WITH = {
     "IPython": "ipykernel",

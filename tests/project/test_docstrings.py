@@ -15,8 +15,11 @@ PACKAGES = (
     "entropylab.information",
     "entropylab.sources",
     "entropylab.data",
+    "entropylab.statistics",
     "entropylab.models",
+    "entropylab.cognition",
     "entropylab.decoding",
+    "entropylab.detection",
     "entropylab.book",
     "entropylab.bench",
 )

@@ -25,6 +25,7 @@ from typing import Literal, get_args
 
 Part = Literal["train", "validation", "test"]
 Filler = Literal["fixed", "free"]
+Operation = Literal["+", "-", "*"]
 
 PLACES = "uthk"
 RESULTS = PLACES.upper()
@@ -34,6 +35,7 @@ _ASKS = ("", "the ", "take the ", "we do the ", "look at the ")
 _REMARKS = ("easy, ", "good, ", "fine, ", "let me see, ", "careful, ")
 _CLOSINGS = ("answer ", "so the answer is ", "that gives ", "this makes ", "in all ")
 _REMARK_SHARE = 0.25
+_MIX: tuple[Operation, ...] = ("+", "+", "+", "+", "-", "-", "-", "*", "*", "*")
 
 # The symbols that texts are made of; a space belongs to the word or the sign before it.
 _WORDS = re.findall(r"[a-z]+ ?", " ".join((*_MARKS.values(), *_OPENERS, *_ASKS, *_REMARKS, *_CLOSINGS)))
@@ -48,7 +50,7 @@ class Problem:
     """One question: ``left operation right``, and how freely its solution is worded."""
 
     left: int
-    operation: Literal["+", "-", "*"]
+    operation: Operation
     right: int
     filler: Filler
 
@@ -153,7 +155,7 @@ def problems(part: Part, count: int, seed: int, filler: Filler | None = None) ->
     found: list[Problem] = []
     seen: set[tuple[int, str, int]] = set()
     while len(found) < count:
-        operation: Literal["+", "-", "*"] = rng.choice("++++---***")  # type: ignore[assignment]
+        operation = rng.choice(_MIX)
         if operation == "*":
             left, right = _number(rng, (2, 3)), rng.randrange(2, 10)
         else:
