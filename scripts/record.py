@@ -29,8 +29,10 @@ def find(chapter: str) -> Path:
 def record(chapter: str) -> None:
     """Run the notebook from a fresh kernel, write its ``results/``, and normalise the file."""
     notebook = find(chapter)
+    # Without ipywidgets, tqdm warns that its bars will be text.
+    environment = {**os.environ, "ENTROPYLAB_RECORD": "1", "PYTHONWARNINGS": "ignore:IProgress"}
     execute = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--inplace", str(notebook)]
-    subprocess.run(execute, check=True, cwd=ROOT, env={**os.environ, "ENTROPYLAB_RECORD": "1"})
+    subprocess.run(execute, check=True, cwd=ROOT, env=environment)
     normalise = [sys.executable, "-m", "entropylab.book.notebooks", "normalise", str(notebook)]
     subprocess.run(normalise, check=True, cwd=ROOT)
 
