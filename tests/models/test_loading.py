@@ -6,7 +6,7 @@ import torch
 from entropylab.models import list_models, load
 
 
-def test_zoo_models_load_by_name_and_predict_english():
+def test_zoo_models_load_by_name_and_those_of_english_predict_it():
     assert {"lab/english-s", "lab/english-trigram"} <= set(list_models())
     for name in list_models():
         model, tokenizer = load(name)
@@ -14,6 +14,8 @@ def test_zoo_models_load_by_name_and_predict_english():
         ids = torch.tensor([tokenizer("She opened the door and looked at")["input_ids"]])
         logits = model(input_ids=ids).logits
         assert logits.shape == (*ids.shape, len(tokenizer))
+        if not name.startswith("lab/english"):
+            continue
         likely = {tokenizer.decode([token]) for token in logits[0, -1].topk(5).indices.tolist()}
         assert likely & {" the", " her", " him", " his", " it", " me", " them"}, (name, likely)
 

@@ -46,13 +46,15 @@ def _files(root):
                 yield path
 
 
+def _text(path):
+    """What a file says; an embedded picture is left out, because it can spell anything."""
+    return re.sub(r"base64,[A-Za-z0-9+/=]*", "", path.read_text(encoding="utf-8"))
+
+
 def test_no_file_names_a_path_of_a_machine(root):
     found = []
     for path in _files(root):
-        name = path.relative_to(root).as_posix()
-        text = path.read_text(encoding="utf-8")
-        if name.endswith(".ipynb"):
-            text = re.sub(r"base64,[A-Za-z0-9+/=]*", "", text)  # an embedded picture can spell anything
+        name, text = path.relative_to(root).as_posix(), _text(path)
         # Tests of the linter of paths, this one's and the notebooks', have to spell some.
         if not any(name.startswith(folder) for folder in ALLOWED):
             found += [f"{name}: {match}" for match in MACHINE_PATH.findall(text)]
@@ -61,9 +63,7 @@ def test_no_file_names_a_path_of_a_machine(root):
 
 def test_no_file_is_unfinished(root):
     marks = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|X" + r"XX)\b|raise NotImplemented" + "Error")
-    found = [
-        p.relative_to(root).as_posix() for p in _files(root) if marks.search(p.read_text(encoding="utf-8"))
-    ]
+    found = [path.relative_to(root).as_posix() for path in _files(root) if marks.search(_text(path))]
     assert not found
 
 
