@@ -27,7 +27,15 @@ from entropylab.models.muon import Muon
 from entropylab.models.ngram import train_kneser_ney
 from entropylab.models.recipes import Recipe, Schedule, Transformer, Trigram, read_recipe, recipe_names
 
-__all__ = ["learning_rate_share", "read_recipe", "recipe_names", "train"]
+__all__ = [
+    "learning_rate_share",
+    "loss_function",
+    "new_model",
+    "optimizers_for",
+    "read_recipe",
+    "recipe_names",
+    "train",
+]
 
 
 def train(
@@ -94,7 +102,8 @@ def learning_rate_share(step: int, schedule: Schedule) -> float:
     return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
-def _new_model(plan: Transformer, vocabulary: int) -> LlamaForCausalLM:
+def new_model(plan: Transformer, vocabulary: int) -> LlamaForCausalLM:
+    """A model with the weights that the plan's seed gives, before the first step."""
     torch.manual_seed(plan.schedule.seed)
     config = LlamaConfig(
         vocab_size=vocabulary,
@@ -108,7 +117,8 @@ def _new_model(plan: Transformer, vocabulary: int) -> LlamaForCausalLM:
     return LlamaForCausalLM(config)
 
 
-def _optimizers(model: LlamaForCausalLM, schedule: Schedule) -> list[torch.optim.Optimizer]:
+def optimizers_for(model: LlamaForCausalLM, schedule: Schedule) -> list[torch.optim.Optimizer]:
+    """Muon for the hidden matrices, AdamW for the embedding and the norms, at the peaks of their learning rates."""
     hidden: list[torch.nn.Parameter] = []
     rest: list[torch.nn.Parameter] = []
     for name, parameter in model.named_parameters():
@@ -129,8 +139,8 @@ def _optimise(
 ) -> LlamaForCausalLM:
     name, schedule, checkpoint = recipe.name, plan.schedule, folder / "checkpoint.safetensors"
     stream = TokenStream(corpus.tokens, batch=schedule.batch, context=schedule.context, seed=schedule.seed)
-    model = _new_model(plan, len(corpus.tokenizer)).to(device)
-    optimizers = _optimizers(model, schedule)
+    model = new_model(plan, len(corpus.tokenizer)).to(device)
+    optimizers = optimizers_for(model, schedule)
     groups = [group for optimizer in optimizers for group in optimizer.param_groups]
     peaks = [group["lr"] for group in groups]
     done = load_checkpoint(checkpoint, model, optimizers) if checkpoint.exists() else Progress(0, 0.0, [])
@@ -138,7 +148,7 @@ def _optimise(
     losses = done.losses
     if device == "cpu":  # the saved model keeps transformers' own
         model.set_attn_implementation(BLOCKWISE)
-    loss_of = _loss_function(model, schedule.precision)
+    loss_of = loss_function(model, schedule.precision)
     bits_per_byte = len(corpus.tokens) / corpus.bytes / math.log(2)
 
     clock = time.monotonic()
@@ -173,7 +183,9 @@ def _optimise(
     return model.eval()
 
 
-def _loss_function(model: LlamaForCausalLM, precision: str) -> Callable[[torch.Tensor], torch.Tensor]:
+def loss_function(model: LlamaForCausalLM, precision: str) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Mean surprisal, in nats, of tokens (batch, context + 1), each after those before it; compiled if it can be."""
+
     def loss_of(tokens: torch.Tensor) -> torch.Tensor:
         with torch.autocast(tokens.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
             hidden = model.model(input_ids=tokens[:, :-1], use_cache=False).last_hidden_state

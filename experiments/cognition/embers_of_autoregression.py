@@ -34,7 +34,7 @@ from entropylab.models.attention import BLOCKWISE
 from entropylab.models.checkpoints import Progress, load_checkpoint, save_checkpoint
 from entropylab.models.corpus import TokenStream, prepare_corpus
 from entropylab.models.recipes import Transformer, read_recipe
-from entropylab.models.training import _loss_function, _new_model, _optimizers, learning_rate_share
+from entropylab.models.training import learning_rate_share, loss_function, new_model, optimizers_for
 
 RECIPES = ("cipher-1", "cipher-2", "cipher-3", "cipher-gibberish")
 STEPS, EVERY, FIRST = 1000, 10, 80
@@ -65,9 +65,9 @@ def curve(name: str) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     corpus = prepare_corpus(recipe, folder, context=plan.architecture.max_position_embeddings)
     stream = TokenStream(corpus.tokens, batch=schedule.batch, context=schedule.context, seed=schedule.seed)
-    model = _new_model(plan, len(corpus.tokenizer))
+    model = new_model(plan, len(corpus.tokenizer))
     model.set_attn_implementation(BLOCKWISE)  # as `entropylab train` does on a CPU
-    optimizers, loss_of = _optimizers(model, schedule), _loss_function(model, schedule.precision)
+    optimizers, loss_of = optimizers_for(model, schedule), loss_function(model, schedule.precision)
     lines = development_lines()
     file, checkpoints = folder / "curve.json", folder / "checkpoints"
     checkpoints.mkdir(exist_ok=True)
