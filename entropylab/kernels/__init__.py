@@ -14,6 +14,7 @@ tensor.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 
@@ -84,6 +85,20 @@ class Concentration(NamedTuple):
     log_mixture: Any
     log_supremum: Any
     stopping_time: Any
+
+    @classmethod
+    def of_rows(cls, length: Any, rows: Sequence[Any], log_e: Any, stopping_time: Any) -> Concentration:
+        """Name what a kernel wrote.
+
+        Parameters
+        ----------
+        length, log_e, stopping_time : array
+            As the fields.
+        rows : sequence of nine arrays [B]
+            The three sums, gap, ``standardised``, the two tail bounds, ``log_mixture`` and ``log_supremum``.
+        """
+        s, h, v, gap, z, unlikely, likely, mixture, supremum = rows
+        return cls(length, s, h, v, gap, z, unlikely, likely, log_e, mixture, supremum, stopping_time)
 
 
 __all__ = ["Concentration", "Statistics"]

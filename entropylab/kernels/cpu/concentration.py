@@ -166,17 +166,4 @@ def concentration(
         log_e,
         stopping_time,
     )
-    return Concentration(
-        length=length,
-        surprisal=sums[0],
-        entropy=sums[1],
-        varentropy=sums[2],
-        gap=figures[0],
-        standardised=figures[1],
-        p_unlikely=figures[2],
-        p_likely=figures[3],
-        log_e=log_e,
-        log_mixture=figures[4],
-        log_supremum=figures[5],
-        stopping_time=stopping_time,
-    )
+    return Concentration.of_rows(length, (*sums, *figures), log_e, stopping_time)

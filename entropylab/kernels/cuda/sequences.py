@@ -93,17 +93,5 @@ def concentration(
             length, wrap(figures).reshape(figures.size), wrap(log_e).reshape(log_e.size),
             stopping_time, sequences,
         )  # fmt: skip
-    return Concentration(
-        length=length,
-        surprisal=figures[0],
-        entropy=figures[1],
-        varentropy=figures[2],
-        gap=figures[3],
-        standardised=figures[4],
-        p_unlikely=figures[5],
-        p_likely=figures[6],
-        log_e=log_e,
-        log_mixture=figures[7],
-        log_supremum=figures[8],
-        stopping_time=stopping_time,
-    )
+    rows = tuple(figures[row] for row in range(_concentration.FIGURES))
+    return Concentration.of_rows(length, rows, log_e, stopping_time)
