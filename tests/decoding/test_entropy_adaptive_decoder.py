@@ -163,6 +163,27 @@ def test_passes_and_catch_up_are_counted(models, prompts):
     assert run.rows(slice(0, 1)).share == pytest.approx(mask[0].mean())
 
 
+def test_a_model_reads_no_token_twice(models, prompts):
+    read = {"small": 0, "large": 0}
+    mask = np.zeros((1, NEW), dtype=bool)
+    mask[0, 4:9] = mask[0, 12:] = True
+
+    def count(name):
+        def hook(module, args, kwargs):
+            read[name] += kwargs["input_ids"].shape[1]
+
+        return models[name].register_forward_pre_hook(hook, with_kwargs=True)
+
+    hooks = [count(name) for name in read]
+    decoder = EntropyAdaptiveDecoder(models["small"], models["large"], 1.0)
+    run = decoder.generate(prompts[0][:1], max_new_tokens=NEW, eos_token_id=-1, mask=mask)
+    for hook in hooks:
+        hook.remove()
+    # The prompt, and each written token up to the last but one that it writes itself: 11 and 39 of them.
+    assert list(read.values()) == [8 + 11, 8 + NEW - 1]
+    assert read["small"] == 8 - 1 + run.passes[0, 0] + run.caught_up[0, 0]
+
+
 def test_variant_a_runs_the_other_model_for_the_same_token(models, prompts):
     ids = prompts[0][[0]]
     run = EntropyAdaptiveDecoder(models["small"], models["large"], 0.0, variant="A").generate(
