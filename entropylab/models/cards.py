@@ -202,9 +202,10 @@ def _card(model_folder: Path, run: Run, facts: dict[str, Any], table: pd.DataFra
         ]
     means = pd.DataFrame(facts["held_out"]).T
     shown = table if len(table) <= _ROWS else table[table["part"] == "test"].head(_ROWS)
+    minutes = f"{facts['minutes']:.0f} min" if facts["minutes"] >= 0.5 else "under 1 min"
     lines += [
-        f"| hardware | {facts['device']}, {facts['cores']} CPU cores ({facts['threads']} threads),"
-        f" {facts['processor']}; {facts['minutes']:.0f} minutes by the clock |",
+        f"| hardware | {facts['device']}, {facts['cores']} CPU cores (torch on {facts['threads']}),"
+        f" {facts['processor']}; {minutes} by the clock |",
         f"| software | torch {facts['torch']}, transformers {facts['transformers']} |",
         "",
         "## Held-out text, bits per byte",
