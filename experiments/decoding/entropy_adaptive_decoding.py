@@ -1,8 +1,8 @@
 """The full grid of the chapter on Entropy Adaptive Decoding: thresholds chosen on development, then the test questions.
 
-Run: ``python experiments/decoding/entropy_adaptive_decoding.py`` (about 5 minutes on 2 cores). The stages are
-``development`` (the frozen thresholds, which the chapter's settings carry), ``grid`` (thresholds, windows and dwells on
-the test questions, both fillers) and ``random`` (20 random routings at the primary threshold). Each is written to
+Run: ``python experiments/decoding/entropy_adaptive_decoding.py`` (about 8 minutes on 2 cores). The stages are
+``development`` (the frozen thresholds, which the chapter's settings carry), ``grid`` (thresholds, windows, dwells and
+variants on the test questions, both fillers) and ``random`` (20 random routings at the primary threshold). Each is written to
 ``results/<scale>/experiments/entropy_adaptive_decoding.json`` as soon as it is done, cell by cell, and what stands
 there is not run again.
 """
@@ -26,7 +26,9 @@ from entropylab.sources.tasks.arithmetic import problems
 
 QUESTIONS = 400
 DRAWS = 20
-GRID = [(1, 1), (1, 10), (5, 1), (5, 3), (5, 10), (20, 1), (20, 10)]
+# Window, dwell, and whether a decision holds from the next token on (B) or for the same one (A).
+GRID = [(1, 1, "B"), (1, 10, "B"), (5, 1, "B"), (5, 3, "B"), (5, 10, "B"), (20, 1, "B"), (20, 10, "B")]
+GRID += [(1, 1, "A"), (1, 10, "A"), (5, 1, "A"), (5, 10, "A")]
 DECILES = np.arange(1, 10) / 10
 FILLERS = ("free", "fixed")
 PATH = Path(__file__).parents[2] / "results" / scale() / "experiments" / "entropy_adaptive_decoding.json"
@@ -122,12 +124,12 @@ def main() -> None:
             small, large = of.alone()
             return {"small": cell(of, small), "large": cell(of, large)}
 
-        def grid(w: int, d: int, of: ArithmeticStudy = of, filler: str = filler) -> list[dict[str, Any]]:
+        def grid(
+            w: int, d: int, variant: str, of: ArithmeticStudy = of, filler: str = filler
+        ) -> list[dict[str, Any]]:
             taus = chosen[filler]["thresholds"][str(w)]
-            return [
-                {"threshold": tau} | cell(of, run)
-                for tau, run in zip(taus, of.mixed(taus, w, d), strict=True)
-            ]
+            runs = of.mixed(taus, w, d, variant=variant)
+            return [{"threshold": tau} | cell(of, run) for tau, run in zip(taus, runs, strict=True)]
 
         def draws(of: ArithmeticStudy = of, filler: str = filler) -> list[dict[str, Any]]:
             (run,) = of.mixed([chosen[filler]["primary"]])
@@ -136,8 +138,9 @@ def main() -> None:
 
         stage("alone", filler, alone)
         stage("random", filler, draws)
-        for w, d in GRID:
-            stage("grid", f"{filler} window {w} dwell {d}", lambda w=w, d=d, grid=grid: grid(w, d))
+        for w, d, variant in GRID:
+            key = f"{filler} window {w} dwell {d} variant {variant}"
+            stage("grid", key, lambda w=w, d=d, variant=variant, grid=grid: grid(w, d, variant))
 
 
 if __name__ == "__main__":
