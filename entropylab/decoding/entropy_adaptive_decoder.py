@@ -358,12 +358,12 @@ class _RowCache(Cache):
         super().__init__(layer_class_to_replicate=DynamicLayer)
         self._size = rows, capacity
         self._buffers: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
-        self._index: torch.Tensor | slice = slice(None)
+        self._index: torch.Tensor | None = None  # all rows
         self._first, self._last = 0, 0
 
     def select(self, index: torch.Tensor, first: int, last: int) -> None:
         """The next pass is over these rows, and adds the columns ``first`` to ``last``."""
-        self._index = slice(None) if len(index) == self._size[0] else index
+        self._index = None if len(index) == self._size[0] else index
         self._first, self._last = first, last
 
     def update(
@@ -377,9 +377,13 @@ class _RowCache(Cache):
                 value_states.new_zeros(self._size[0], heads, self._size[1], value_states.shape[3]),
             )
         keys, values = self._buffers[layer_idx]
-        keys[self._index, :, self._first : self._last] = key_states
-        values[self._index, :, self._first : self._last] = value_states
-        return keys[self._index, :, : self._last], values[self._index, :, : self._last]
+        rows = slice(None) if self._index is None else self._index
+        keys[rows, :, self._first : self._last] = key_states
+        values[rows, :, self._first : self._last] = value_states
+        seen = keys[:, :, : self._last], values[:, :, : self._last]
+        if self._index is None:
+            return seen
+        return seen[0].index_select(0, self._index), seen[1].index_select(0, self._index)
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
         """Columns before the new ones."""

@@ -46,7 +46,7 @@ class ArithmeticStudy:
         problems: Sequence[Problem],
         *,
         max_new_tokens: int = 80,
-        rows_at_once: int = 1200,
+        rows_at_once: int = 800,
     ) -> None:
         if not problems:
             raise ValueError("problems: got none, allowed is at least one")

@@ -1,14 +1,16 @@
 """The full grid of the chapter on Entropy Adaptive Decoding: thresholds chosen on development, then the test questions.
 
-Run: ``python experiments/decoding/entropy_adaptive_decoding.py`` (about 8 minutes on 2 cores). The stages are
-``development`` (the frozen thresholds, which the chapter's settings carry), ``grid`` (thresholds, windows, dwells and
-variants on the test questions, both fillers) and ``random`` (20 random routings at the primary threshold). Each is written to
-``results/<scale>/experiments/entropy_adaptive_decoding.json`` as soon as it is done, cell by cell, and what stands
-there is not run again.
+Run: ``python experiments/decoding/entropy_adaptive_decoding.py`` (about 8 minutes on 2 cores, and 4 more for each
+training seed). The stages are ``development`` (the frozen thresholds, which the chapter's settings carry), ``grid``
+(thresholds, windows, dwells and variants on the test questions, both fillers), ``random`` (20 random routings at the
+primary threshold) and ``seeds`` (pairs of models trained from other seeds, each with thresholds of its own). Each is
+written to ``results/<scale>/experiments/entropy_adaptive_decoding.json`` as soon as it is done, cell by cell, and what
+stands there is not run again.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from pathlib import Path
@@ -22,22 +24,25 @@ from entropylab.decoding.entropy_adaptive_controls import matched_random_masks
 from entropylab.decoding.entropy_adaptive_decoder import SwitchedText
 from entropylab.decoding.entropy_adaptive_study import ArithmeticStudy, paired_interval
 from entropylab.models import load
+from entropylab.models.recipes import read_recipe
+from entropylab.models.training import train
 from entropylab.sources.tasks.arithmetic import problems
 
 QUESTIONS = 400
 DRAWS = 20
+SEEDS = (1, 2, 3)
 # Window, dwell, and whether a decision holds from the next token on (B) or for the same one (A).
 GRID = [(1, 1, "B"), (1, 10, "B"), (5, 1, "B"), (5, 3, "B"), (5, 10, "B"), (20, 1, "B"), (20, 10, "B")]
 GRID += [(1, 1, "A"), (1, 10, "A"), (5, 1, "A"), (5, 10, "A")]
 DECILES = np.arange(1, 10) / 10
 FILLERS = ("free", "fixed")
+ZOO = ("lab/arithmetic-s", "lab/arithmetic-l")
 PATH = Path(__file__).parents[2] / "results" / scale() / "experiments" / "entropy_adaptive_decoding.json"
 
 
-def study(part: str, seed: int, filler: str) -> ArithmeticStudy:
-    """The two models of the zoo on the questions of one part."""
-    small, tokenizer = load("lab/arithmetic-s")
-    large, _ = load("lab/arithmetic-l")
+def study(part: str, seed: int, filler: str, models: tuple[str, str] = ZOO) -> ArithmeticStudy:
+    """Two models on the questions of one part."""
+    (small, tokenizer), (large, _) = map(load, models)
     return ArithmeticStudy(small, large, tokenizer, problems(part, QUESTIONS, seed, filler))  # type: ignore[arg-type]
 
 
@@ -103,6 +108,43 @@ def _match_rough(
     return min(tried, key=lambda tau: tried[tau])
 
 
+def trained(seed: int) -> tuple[str, str]:
+    """The recipes of the two models with another training seed."""
+    folders = []
+    for name in ("arithmetic-s", "arithmetic-l"):
+        recipe = read_recipe(name)
+        schedule = dataclasses.replace(recipe.model.schedule, seed=seed)  # type: ignore[union-attr]
+        other = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, schedule=schedule))
+        folders.append(str(train(other, Path("training") / f"{name}-seed{seed}")))
+    return folders[0], folders[1]
+
+
+def other_seed(seed: int) -> dict[str, Any]:
+    """Accuracies of a pair alone, of the paper's rule, of the rule of C7, and of random routings of the same usage."""
+    models = trained(seed)
+    known = study("validation", 1, "free", models)
+    (small, _) = known.alone()
+    taus, single = quantiles(small, 5), quantiles(small, 1)[7]
+    primary = nearest([cell(known, run) for run in known.mixed(taus)], 0.43)
+    of = study("test", 0, "free", models)
+    alone = [cell(of, run) for run in of.alone()]
+    found: dict[str, Any] = {"small": alone[0], "large": alone[1]}
+    (smooth,) = of.mixed([taus[primary]])
+    (direct,) = of.mixed([single], 1, 1, variant="A")
+    for name, run in (("smooth", smooth), ("direct", direct)):
+        masks = matched_random_masks(run.large, run.lengths, 8, np.random.default_rng(0))
+        draws = of.routed(masks)
+        chance = np.mean([of.correct(other) for other in draws], axis=0)
+        difference = of.correct(run) - chance
+        found[name] = cell(of, run) | {
+            "random": float(chance.mean()),
+            "difference": float(difference.mean()),
+            "difference_interval": paired_interval(difference),
+            "share_gap": max(abs(other.share - run.share) for other in draws),
+        }
+    return found
+
+
 def main() -> None:
     """Run what is not done yet."""
     done: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8")) if PATH.exists() else {}
@@ -141,6 +183,8 @@ def main() -> None:
         for w, d, variant in GRID:
             key = f"{filler} window {w} dwell {d} variant {variant}"
             stage("grid", key, lambda w=w, d=d, variant=variant, grid=grid: grid(w, d, variant))
+    for seed in SEEDS:
+        stage("seeds", str(seed), lambda seed=seed: other_seed(seed))
 
 
 if __name__ == "__main__":

@@ -32,7 +32,14 @@ NEURAL = [name for name in list_models() if (model_folder(name) / "training_log.
 def test_the_family_is_there():
     sizes = ["lab/english-xs", "lab/english-s", "lab/english-m"]
     rivals = ["lab/english-s-a", "lab/english-s-b", "lab/english-s-step460", "lab/english-s-step1840"]
-    assert {*sizes, *rivals, "lab/english-trigram", "lab/code"} <= set(list_models())
+    assert {
+        *sizes,
+        *rivals,
+        "lab/english-trigram",
+        "lab/code",
+        "lab/arithmetic-s",
+        "lab/arithmetic-l",
+    } <= set(list_models())
     counts = [facts_of(name)["stored_numbers"] for name in sizes]
     assert counts[0] < 300_000 < 1_000_000 < counts[1] < 1_500_000 < 5_000_000 < counts[2] < 8_000_000
     measured = [facts_of(name)["held_out"]["test"]["model"] for name in sizes]
