@@ -6,8 +6,8 @@ Three packages hold the same functions with the same signatures:
 - ``entropylab.kernels.cpu``: Numba, one row per thread;
 - ``entropylab.kernels.cuda``: Numba CUDA.
 
-The functions are ``statistics``, ``statistics_backward``, ``typical_filter``, ``typical_sample``,
-``concentration`` and ``find_invalid_row``. None of them validates its input; ``entropylab.information``,
+The functions are ``statistics``, ``statistics_backward``, ``fold``, ``fold_backward``, ``typical_filter``,
+``typical_sample``, ``concentration`` and ``find_invalid_row``. None of them validates its input; ``entropylab.information``,
 ``entropylab.decoding`` and ``entropylab.detection`` do that, and choose among the three by the device of a
 tensor.
 """
@@ -43,6 +43,34 @@ class Statistics(NamedTuple):
     logsumexp: Any
     max_probability: Any
     surprisal: Any = None
+
+
+class Fold(NamedTuple):
+    """What is known of ``softmax(z / T)`` after some of the tokens: arrays [N], with ``x = (z - peak) / T``.
+
+    Before the first block: peak -inf, rest -1, first and spread 0, likeliest 0. Blocks of tokens may come in
+    any order. At the end ``H = log1p(rest) - first / (1 + rest)``: a sum of two numbers that are not negative,
+    so that nothing cancels however confident the row is.
+
+    Attributes
+    ----------
+    peak : array
+        Greatest logit, before the temperature.
+    rest : array
+        ``sum e^x - 1``: the sum over all tokens but one of the greatest. NaN for a row that is no distribution.
+    first : array
+        ``sum e^x x``.
+    spread : array
+        ``sum e^x (x - first / (1 + rest))^2``.
+    likeliest : array of int64
+        A token with the greatest logit: the first one, if the blocks came in order.
+    """
+
+    peak: Any
+    rest: Any
+    first: Any
+    spread: Any
+    likeliest: Any
 
 
 class Concentration(NamedTuple):
@@ -101,4 +129,4 @@ class Concentration(NamedTuple):
         return cls(length, s, h, v, gap, z, unlikely, likely, log_e, mixture, supremum, stopping_time)
 
 
-__all__ = ["Concentration", "Statistics"]
+__all__ = ["Concentration", "Fold", "Statistics"]

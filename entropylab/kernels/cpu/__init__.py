@@ -8,12 +8,15 @@ of threads. ``NUMBA_NUM_THREADS`` sets the number of threads.
 from __future__ import annotations
 
 from entropylab.kernels.cpu.concentration import concentration
+from entropylab.kernels.cpu.fold import fold, fold_backward
 from entropylab.kernels.cpu.statistics import find_invalid_row, statistics, statistics_backward
 from entropylab.kernels.cpu.typical import typical_filter, typical_sample
 
 __all__ = [
     "concentration",
     "find_invalid_row",
+    "fold",
+    "fold_backward",
     "statistics",
     "statistics_backward",
     "typical_filter",
