@@ -1,35 +1,47 @@
-"""Timing: ours and the peer's in turn, in one process, on the same data; the best of several runs counts.
+"""Timing: ours and its rivals in turn, in one process, on the same data.
 
-Ratios are what to look at: both sides saw the same machine. The floor says how far from the limit of the
-memory a path is: the time of one read of the data, measured in the same run by summing them, is the unit.
+Ratios are what to look at: both sides saw the same machine. How far from the limit of the memory a path is, say
+two figures: its time in reads of its data, and the share of the copy bandwidth that it would need at the least
+traffic possible. Both bandwidths are measured first, on data that no cache holds; what lies in a cache can be
+faster.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import platform
-import time
-from collections.abc import Callable
-from datetime import UTC, datetime
-from importlib import metadata
+import functools
+import statistics
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.table import Table
-from torch import Tensor
 
 import entropylab
+from entropylab.bench import report as reports
 from entropylab.bench.cases import Case, cases
-from entropylab.book.places import results_folder
-from entropylab.files import atomic_write
+from entropylab.bench.checks import RIVAL_TOLERANCE, TOLERANCE, WrongResultError
+from entropylab.bench.rivals import Rival
+from entropylab.bench.timers import CpuTimer, CudaTimer, Rotation, Timer, bandwidth, calls_for
 
 DEVICES = ("cpu", "cuda")
+COLUMNS = {
+    "path": "path",
+    "beside": "peer",
+    "N x V": "shape",
+    "dtype": "dtype",
+    "ms": "milliseconds:.3f",
+    "peer ms": "peer_milliseconds:.3f",
+    "ratio": "ratio:.2f",
+    "reads": "reads:.1f",
+    "floor": "floor_reads:.0f",
+    "of copy": "of_copy:.2f",
+}
 
 
-def run(device: str = "cpu", out: Path | None = None, quick: bool = False) -> dict[str, Any]:
+def run(
+    device: str = "cpu", out: Path | None = None, quick: bool = False, timer: Timer | None = None
+) -> dict[str, Any]:
     """Time every case, print a table, and write it to ``results/benchmarks/<device>.json``.
 
     Parameters
@@ -39,12 +51,15 @@ def run(device: str = "cpu", out: Path | None = None, quick: bool = False) -> di
         Where to write instead. A quick run is written only if this is given.
     quick : bool
         Small sizes, a first look in seconds.
+    timer : Timer, optional
+        How to time; by default the device's own.
 
     Returns
     -------
     dict
-        What was written: machine, versions, and for each case milliseconds, ratio to the peer (above 1: ours
-        is faster) and time in reads of the data beside the least number of reads possible.
+        What was written: machine, versions, bandwidths, and for each case and rival milliseconds, ratio (above
+        1: ours is faster), time in reads of the data beside the least number of reads possible, and the share
+        of the copy bandwidth that this least traffic makes of it.
 
     Raises
     ------
@@ -52,127 +67,162 @@ def run(device: str = "cpu", out: Path | None = None, quick: bool = False) -> di
         If the device is unknown.
     RuntimeError
         If there is no such device here.
+    WrongResultError
+        After the report is written, if a result that was timed is wrong. It is a ``RuntimeError``.
     """
     if device not in DEVICES:
         raise ValueError(f"device: got {device!r}, allowed are {', '.join(map(repr, DEVICES))}")
     if device == "cuda" and not torch.cuda.is_available():
         raise RuntimeError(f"device: 'cuda' is not here; what runs is {entropylab.backend()}")
-    report: dict[str, Any] = {
-        "device": device,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine(device),
-        "versions": {name: metadata.version(name) for name in ("torch", "transformers", "numba", "numpy")}
-        | {"entropylab": entropylab.__version__, "python": platform.python_version()},
+    timer = timer or timer_of(device, quick)
+    rates = bandwidth(timer, (64 << 20) if quick else (512 << 20))
+    report = reports.heading(device, timer.machine()) | {
         "quick": quick,
-        "cases": [measure(case, device, quick) for case in cases(device, quick)],
+        "statistic": f"{timer.statistic} of {timer.samples}",
+        "copy_gb_per_second": round(rates["copy"] / 1e9, 1),
+        "read_gb_per_second": round(rates["read"] / 1e9, 1),
+        "tolerance": TOLERANCE,
+        "cases": [],
+        "left_out": [],
+        "wrong": [],
     }
-    console = Console()
-    # Where the width is unknown or small, lines that a terminal wraps are better than cells that a table
-    # does.
-    console.width = max(console.width, 118)
-    console.print(table(report))
+    for case in cases(device, quick):
+        with _said(report, case):
+            report["cases"] += measure(case, timer, rates, report["left_out"])
+    shown = [row | {"shape": f"{row['rows']} x {row['width']}"} for row in report["cases"]]
+    name = report["machine"].get("gpu", report["machine"]["processor"])
+    reports.show(
+        f"{name}: copy {report['copy_gb_per_second']} GB/s, read {report['read_gb_per_second']} GB/s; "
+        f"times are the {report['statistic']}",
+        shown,
+        COLUMNS,
+    )
+    if report["left_out"]:
+        reports.show("left out", report["left_out"], {"case": "case", "what": "peer", "why": "reason"})
     if out is not None or not quick:
-        path = out or results_folder() / "benchmarks" / f"{device}.json"
-        with atomic_write(path) as partial:
-            partial.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        reports.write(report, device, out)
+    if report["wrong"]:
+        lines = [f"{entry['case']}: {entry['reason']}" for entry in report["wrong"]]
+        raise WrongResultError("what was timed is wrong:\n" + "\n".join(lines))
     return report
 
 
-def measure(case: Case, device: str, quick: bool) -> dict[str, Any]:
-    """Time one case: ours, the peer's and one read in turn, several rounds, the best of each.
+def timer_of(device: str, quick: bool = False) -> Timer:
+    """The timer of a device."""
+    if device == "cuda":
+        return CudaTimer()
+    return CpuTimer(samples=3, target=1e-3) if quick else CpuTimer()
+
+
+@contextmanager
+def _said(report: dict[str, Any], case: Case) -> Iterator[None]:
+    """Put into the report why a case has no figures: the device is too small for it, or it is wrong."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        torch.cuda.empty_cache()
+        report["left_out"].append({"case": label(case), "peer": "ours", "reason": "out of memory"})
+    except WrongResultError as error:
+        report["wrong"].append({"case": label(case), "reason": str(error)})
+
+
+def label(case: Case) -> str:
+    """A case in a few words."""
+    return f"{case.path}, {case.rows} x {case.width}, {str(case.dtype).removeprefix('torch.')}"
+
+
+def measure(
+    case: Case, timer: Timer, rates: dict[str, float], left_out: list[dict[str, str]]
+) -> list[dict[str, Any]]:
+    """Time one case: ours and the rivals in turn, several rounds, and check the outputs of the last.
 
     Parameters
     ----------
     case : Case
-    device : str
-    quick : bool
+    timer : Timer
+    rates : dict
+        Bandwidths ``copy`` and ``read``, bytes a second.
+    left_out : list
+        Gets an entry for each rival that does not run here, or computes something else.
 
     Returns
     -------
-    dict
-        The row of the table.
+    list of dict
+        A row of the report for each rival; one without a rival, if there is none.
+
+    Raises
+    ------
+    WrongResultError
+        If our output is wrong.
     """
-    data = case.data(case, device)
-    rounds = 3 if quick else 7
-    # Small cases are repeated within a round until they fill a few milliseconds.
-    repeats = max(1, (1 << 21) // (case.rows * case.width))
-    seconds: dict[str, list[float]] = {"ours": [], "theirs": [], "read": []}
-    for _ in range(rounds + 1):  # the first round compiles and warms up
-        seconds["ours"].append(timed(case.ours, data, device, repeats))
-        seconds["theirs"].append(timed(case.theirs, data, device, 1 if case.rows > 8 else min(repeats, 4)))
-        seconds["read"].append(timed(read_once, data, device, repeats))
-    ours, theirs, read = (min(seconds[key][1:]) for key in ("ours", "theirs", "read"))
-    return {
+    rotation = Rotation(functools.partial(case.data, case, timer.device), case.size, timer.cache_bytes)
+    contenders: dict[str, Rival] = {"ours": Rival("ours", case.ours)}
+    calls = {"ours": calls_for(timer, case.ours, rotation)}
+
+    def leave_out(rival: Rival, error: Exception) -> None:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        left_out.append({"case": label(case), "peer": rival.name, "reason": reason[:200]})
+
+    for rival in case.rivals:
+        try:
+            with torch_threads(rival.threads):
+                calls[rival.name] = calls_for(timer, rival.compute, rotation)
+            contenders[rival.name] = rival
+        except Exception as error:  # a compiler that is missing, a device that is full, a kernel that is new
+            leave_out(rival, error)
+
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    last: dict[str, tuple[Any, Any]] = {}
+    for _ in range(timer.samples):
+        for name, contender in contenders.items():
+            last.pop(name, None)  # frees its memory before the next is made
+            with torch_threads(contender.threads):
+                took, data, found = timer.seconds(contender.compute, rotation, calls[name])
+            seconds[name].append(took)
+            last[name] = (data, found)
+
+    case.check(*last.pop("ours"), TOLERANCE)
+    for name in list(last):
+        try:
+            case.check(*last.pop(name), RIVAL_TOLERANCE)
+        except WrongResultError as error:
+            leave_out(contenders.pop(name), error)
+
+    ours = timer.summary(seconds["ours"])
+    floor_bytes = case.floor * rotation.bytes
+    row = {
         "path": case.path,
-        "peer": case.peer,
         "rows": case.rows,
         "width": case.width,
         "dtype": str(case.dtype).removeprefix("torch."),
         "milliseconds": round(ours * 1e3, 4),
-        "peer_milliseconds": round(theirs * 1e3, 4),
-        "ratio": round(theirs / ours, 2),
-        "reads": round(ours / read, 2),
+        "spread": round(spread(seconds["ours"]), 3),
+        "reads": round(ours * rates["read"] / rotation.bytes, 2),
         "floor_reads": case.floor,
+        "of_copy": round(floor_bytes / ours / rates["copy"], 3),
     }
+    theirs = {name: timer.summary(seconds[name]) for name in contenders if name != "ours"}
+    return [
+        row | {"peer": name, "peer_milliseconds": round(took * 1e3, 4), "ratio": round(took / ours, 2)}
+        for name, took in theirs.items()
+    ] or [row]
 
 
-def read_once(data: Any) -> object:
-    """Sum the data, a tensor or several."""
-    return data.sum() if isinstance(data, Tensor) else [part.sum() for part in data]
+def spread(samples: list[float]) -> float:
+    """Distance between the quartiles, relative to the median: how noisy the samples are."""
+    if len(samples) < 2:
+        return 0.0
+    low, middle, high = statistics.quantiles(samples, n=4, method="inclusive")
+    return (high - low) / middle
 
 
-def timed(compute: Callable[[Any], object], data: Any, device: str, repeats: int) -> float:
-    """Seconds of one call, averaged over `repeats` calls in a row."""
-    if device == "cuda":
-        torch.cuda.synchronize()
-    start = time.perf_counter()
-    for _ in range(repeats):
-        compute(data)
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return (time.perf_counter() - start) / repeats
-
-
-def machine(device: str) -> dict[str, Any]:
-    """What the figures were measured on, without names that identify a machine."""
-    description: dict[str, Any] = {
-        "processor": processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "torch_threads": torch.get_num_threads(),
-    }
-    if device == "cuda":
-        description["gpu"] = torch.cuda.get_device_name()
-    return description
-
-
-def processor() -> str:
-    """Model of the processor, or the architecture where the system does not tell."""
+@contextmanager
+def torch_threads(count: int | None) -> Iterator[None]:
+    """Threads of torch within the block."""
+    before = torch.get_num_threads()
+    if count is not None:
+        torch.set_num_threads(count)
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def table(report: dict[str, Any]) -> Table:
-    """The report as a table for the terminal."""
-    result = Table(
-        title=f"{report['device']}: {report['machine'].get('gpu', report['machine']['processor'])}"
-    )
-    for heading in ("path", "beside", "N x V", "dtype", "ms", "peer ms", "ratio", "reads", "floor"):
-        result.add_column(heading, justify="left" if heading in ("path", "beside", "dtype") else "right")
-    for row in report["cases"]:
-        result.add_row(
-            row["path"],
-            row["peer"],
-            f"{row['rows']} x {row['width']}",
-            row["dtype"],
-            f"{row['milliseconds']:.3f}",
-            f"{row['peer_milliseconds']:.3f}",
-            f"{row['ratio']:.1f}x",
-            f"{row['reads']:.1f}",
-            f"{row['floor_reads']:.0f}",
-        )
-    return result
+        yield
+    finally:
+        torch.set_num_threads(before)
