@@ -1,0 +1,44 @@
+"""Compile the CUDA kernels of the teaching steps to PTX: ``python steps_ptx.py FOLDER``
+
+Not collected as tests; ``test_cuda_steps_ptx.py`` runs it. It writes ``STEP.CC.ptx``, and for cc 9.0 what the
+assembler says of registers and spills: ``STEP.90.log``.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from cuda_ptx import TARGETS, assemble  # names a device for Numba, as a side effect
+from numba.cuda import compile_ptx, types
+
+from entropylab.kernels.steps import entropy_cuda
+
+THREADS = 256
+
+
+def kernels() -> dict:
+    reals, whole = types.Array(types.float32, 1, "C"), types.int64
+    rows = (reals, reals, whole)
+    return {
+        "thread_per_row": (entropy_cuda.thread_per_row_kernel, rows),
+        "block_per_row": (entropy_cuda.block_per_row_kernel(THREADS), rows),
+        "online_block": (entropy_cuda.online_block_kernel(THREADS), rows),
+        "tile_rescale": (entropy_cuda.tile_rescale_kernel(THREADS), rows),
+        "wide_loads": (entropy_cuda.wide_loads_kernel(THREADS), rows),
+        "split_rows": (entropy_cuda.slice_kernel(THREADS, 4), rows),
+        "combine": (entropy_cuda.combine_kernel, rows),
+    }
+
+
+def main(folder: Path) -> None:
+    for name, (kernel, arguments) in kernels().items():
+        for target in TARGETS:
+            ptx, _ = compile_ptx(kernel.py_func, types.void(*arguments), cc=target)
+            (folder / f"{name}.{target[0]}{target[1]}.ptx").write_text(ptx)
+            if target == TARGETS[-1]:
+                (folder / f"{name}.90.log").write_text(assemble(ptx, target))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
