@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -52,6 +52,26 @@ def asset(name: str) -> str:
 def style() -> str:
     """The styles of card and badges, inline: outputs look the same in a notebook and in the book."""
     return f"<style>{asset('card.css').strip()}</style>"
+
+
+def card(summary: str, badges: str, facts: Sequence[tuple[str, str]]) -> Html:
+    """The card at the top of a chapter.
+
+    Parameters
+    ----------
+    summary : str
+        What the chapter is about, as text.
+    badges : str
+        HTML, empty for none.
+    facts : sequence of (str, str)
+        Names, and values as HTML.
+    """
+    items = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts)
+    marks = f"<p class='lab-badges'>{badges}</p>" if badges else ""
+    return Html(
+        f"{style()}<section class='lab-card' aria-label='About this chapter'>"
+        f"<p class='lab-claim'>{escape(summary)}</p>{marks}<dl>{items}</dl></section>"
+    )
 
 
 def marked(verdict: str) -> str:

@@ -25,9 +25,12 @@ class PlannedChapter:
     title: str = ""
 
     def state(self, root: Path) -> str:
-        """``"done"`` if the tree has the notebook and a recorded result of it, else ``"in work"``."""
+        """``"done"`` if the tree has the notebook and a recorded result of it, else ``"in work"``.
+
+        A chapter without a paper has no claims to record: its notebook holds its checks.
+        """
         notebook = root / "chapters" / self.part / f"{self.name}.ipynb"
-        recorded = any((root / "results").glob(f"*/{self.name}.json"))
+        recorded = not self.cite or any((root / "results").glob(f"*/{self.name}.json"))
         return DONE if notebook.is_file() and recorded else IN_WORK
 
 

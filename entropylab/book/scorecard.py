@@ -220,12 +220,7 @@ class Scorecard:
             facts.append(("Level", escape(about.difficulty)))
         if about.prerequisites:
             facts.append(("Before you start", escape(", ".join(about.prerequisites))))
-        items = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts)
-        return Html(
-            f"{markup.style()}<section class='lab-card' aria-label='About this chapter'>"
-            f"<p class='lab-claim'>{escape(about.summary)}</p>"
-            f"<p class='lab-badges'>{markup.badges(about.claims, decided)}</p><dl>{items}</dl></section>"
-        )
+        return markup.card(about.summary, markup.badges(about.claims, decided), facts)
 
     def _check_claim(self, claim: str) -> None:
         if claim not in self.chapter.claims:

@@ -54,13 +54,21 @@ def test_the_map_lists_every_chapter_with_its_state():
 
 
 def test_a_chapter_is_done_when_it_has_a_notebook_and_a_result(tmp_path):
-    chapter = plan.PlannedChapter(name="x", part="decoding", about="")
+    chapter = plan.PlannedChapter(name="x", part="decoding", about="", cite="x2026")
     assert chapter.state(tmp_path) == "in work"
     (tmp_path / "chapters" / "decoding").mkdir(parents=True)
     (tmp_path / "chapters" / "decoding" / "x.ipynb").touch()
     assert chapter.state(tmp_path) == "in work"
     (tmp_path / "results" / "lab").mkdir(parents=True)
     (tmp_path / "results" / "lab" / "x.json").touch()
+    assert chapter.state(tmp_path) == "done"
+
+
+def test_a_chapter_on_the_engine_has_no_claims_and_is_done_when_it_has_a_notebook(tmp_path):
+    chapter = plan.PlannedChapter(name="x", part="kernels", about="", title="The x kernel")
+    assert chapter.state(tmp_path) == "in work"
+    (tmp_path / "chapters" / "kernels").mkdir(parents=True)
+    (tmp_path / "chapters" / "kernels" / "x.ipynb").touch()
     assert chapter.state(tmp_path) == "done"
 
 
