@@ -6,11 +6,6 @@ Imports of anything heavy stand inside the commands, so that ``--help`` answers 
 from __future__ import annotations
 
 import difflib
-import os
-import platform
-import sys
-from collections.abc import Callable, Iterator
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -18,7 +13,7 @@ import typer
 
 app = typer.Typer(
     name="entropylab",
-    help="Entropy of language models: what runs here, the models, benchmarks, training.",
+    help="Entropy of language models: score a corpus, what runs here, the models, benchmarks, training.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -108,123 +103,98 @@ def models() -> None:
 
 
 @app.command()
+def score(
+    corpus: Annotated[
+        str,
+        typer.Argument(help="A file, a folder or a quoted pattern: .jsonl, .jsonl.gz, .parquet, .txt."),
+    ],
+    model: Annotated[str, typer.Option(help="A model of the zoo, of the Hugging Face hub, or a folder.")],
+    out: Annotated[Path, typer.Option(help="Folder for the tables. The same command goes on in it.")],
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub model.")] = None,
+    text_column: Annotated[str, typer.Option(help="Field that holds the text.")] = "text",
+    id_column: Annotated[str | None, typer.Option(help="Field that names a document.")] = None,
+    tokens: Annotated[bool, typer.Option(help="Write a row for each token.")] = True,
+    top_k: Annotated[int, typer.Option(help="K of the truncated entropies; 0 for none.")] = 15,
+    concentration: Annotated[bool, typer.Option(help="Test each document: did the model write it?")] = True,
+    alpha: Annotated[float, typer.Option(help="Level of that test, for each document.")] = 0.05,
+    context: Annotated[int | None, typer.Option(help="Tokens that the model sees at once.")] = None,
+    stride: Annotated[
+        int | None, typer.Option(help="Tokens that each further window scores; default half the context.")
+    ] = None,
+    batch_tokens: Annotated[
+        int | None, typer.Option(help="Tokens in a forward pass; default 256 MiB of logits.")
+    ] = None,
+    shard_documents: Annotated[int, typer.Option(help="Records in a shard, at most.")] = 1000,
+    shard_bytes: Annotated[
+        int, typer.Option(help="Bytes of input after which a shard is closed.")
+    ] = 8_000_000,
+    device: Annotated[str, typer.Option(help="cpu, cuda or another torch device.")] = "cpu",
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
+    engine: Annotated[str, typer.Option(help="local: this process; ray: a Ray cluster.")] = "local",
+    workers: Annotated[int | None, typer.Option(help="Processes, with --engine ray.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Torch threads of a process.")] = None,
+    progress: Annotated[bool, typer.Option(help="Show a bar, on a terminal.")] = True,
+) -> None:
+    """Score every document of a corpus. Stop it at any time: the same command goes on.
+
+    \f
+    Parameters
+    ----------
+    corpus : str
+        A file, a folder or a pattern.
+    model, revision, text_column, id_column, tokens, top_k, concentration, alpha, context, stride, batch_tokens,
+    shard_documents, shard_bytes, device, dtype
+        As in :class:`entropylab.scoring.Settings`.
+    out, engine, workers, threads, progress
+        As for :func:`entropylab.scoring.score_corpus`.
+    """
+    from entropylab.scoring import Settings, score_corpus
+
+    try:
+        settings = Settings(
+            model=model,
+            revision=revision,
+            text_column=text_column,
+            id_column=id_column,
+            context=context,
+            stride=stride,
+            batch_tokens=batch_tokens,
+            top_k=top_k,
+            concentration=concentration,
+            alpha=alpha,
+            tokens=tokens,
+            shard_documents=shard_documents,
+            shard_bytes=shard_bytes,
+            device=device,
+            dtype=dtype,
+        )
+        summary = score_corpus(
+            corpus, out, settings, engine=engine, workers=workers, threads=threads, progress=progress
+        )
+    except KeyboardInterrupt:
+        _fail("Stopped. The same command goes on with the first shard that is not done.", status=130)
+    except (ValueError, RuntimeError, OSError) as error:
+        _fail(str(error))
+    typer.echo(summary)
+    if summary.rejected:
+        typer.echo(f"What was rejected, and why: {out / 'rejected.jsonl'}")
+    if summary.rejected and not summary.documents:
+        _fail("No document could be scored.", status=1)
+
+
+@app.command()
 def doctor() -> None:
-    """Say what is installed, what runs where, and what is missing."""
-    for name, answer in _checks():
-        typer.echo(f"{name:<14}{answer}")
+    """Say what is installed, what runs where and why, and what to do about what is missing."""
+    from entropylab.doctor import examine, report
+
+    broken = False
+    for finding in examine():
+        typer.echo(report(finding))
+        broken |= finding.broken
+    if broken:
+        _fail("Something that the package needs is broken.", status=1)
 
 
 def _fail(message: str, status: int = 2) -> NoReturn:
     typer.echo(message, err=True)
     raise typer.Exit(status)
-
-
-def _checks() -> Iterator[tuple[str, str]]:
-    """What `doctor` prints. A check that fails says so, and the others still run."""
-    for name, check in _CHECKS.items():
-        try:
-            yield name, check()
-        except Exception as error:  # a broken installation is what this command is for
-            yield name, f"broken: {type(error).__name__}: {error}"
-
-
-def _version(distribution: str) -> str | None:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _python() -> str:
-    return f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-
-
-def _package() -> str:
-    import entropylab
-
-    return f"{entropylab.__version__} in {Path(entropylab.__file__).parent}"
-
-
-def _backend() -> str:
-    import entropylab
-
-    return entropylab.backend()
-
-
-def _torch() -> str:
-    import torch
-
-    if torch.cuda.is_available():
-        return f"{torch.__version__}, {torch.cuda.get_device_name()}"
-    built = f"built for CUDA {torch.version.cuda}, no device in reach" if torch.version.cuda else "CPU build"
-    return f"{torch.__version__}, {built}"
-
-
-def _numba() -> str:
-    import numba
-
-    return numba.__version__
-
-
-def _numba_cuda() -> str:
-    if version := _version("numba-cuda"):
-        return version
-    return "not installed (only a GPU needs it): pip install 'entropylab-book[gpu-cu12]' or '[gpu-cu13]'"
-
-
-def _driver() -> str:
-    import ctypes
-
-    name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
-    try:
-        library = ctypes.CDLL(name)
-    except OSError:
-        return f"none ({name} not found): everything runs on the CPU"
-    version = ctypes.c_int()
-    if library.cuDriverGetVersion(ctypes.byref(version)) != 0:
-        return "found, but it does not answer"
-    return f"CUDA {version.value // 1000}.{version.value % 1000 // 10}"
-
-
-def _threads() -> str:
-    import numba
-    import torch
-
-    return f"{numba.get_num_threads()} numba, {torch.get_num_threads()} torch, {os.cpu_count()} cores"
-
-
-def _scale() -> str:
-    from entropylab.book import scale
-
-    return f"{scale()} (ENTROPYLAB_SCALE {'set' if os.environ.get('ENTROPYLAB_SCALE') else 'not set'})"
-
-
-def _mirror() -> str:
-    folder = os.environ.get("ENTROPYLAB_MIRROR")
-    if not folder:
-        return "not set (ENTROPYLAB_MIRROR): files are downloaded when they are needed"
-    return (
-        folder if Path(folder).is_dir() else f"ENTROPYLAB_MIRROR names {folder}, and there is no such folder"
-    )
-
-
-def _zoo() -> str:
-    from entropylab.models import list_models
-
-    return ", ".join(list_models()) or "no models"
-
-
-_CHECKS: dict[str, Callable[[], str]] = {
-    "entropylab": _package,
-    "python": _python,
-    "backend": _backend,
-    "torch": _torch,
-    "transformers": lambda: _version("transformers") or "not installed",
-    "numba": _numba,
-    "numba-cuda": _numba_cuda,
-    "CUDA driver": _driver,
-    "threads": _threads,
-    "scale": _scale,
-    "mirror": _mirror,
-    "models": _zoo,
-}

@@ -63,13 +63,7 @@ def score_text(
     """
     if not isinstance(text, str):
         raise TypeError(f"text: got {type(text).__name__}, allowed is a str")
-    longest = int(getattr(model.config, "max_position_embeddings", _LONGEST_DEFAULT_CONTEXT))
-    context = min(longest, _LONGEST_DEFAULT_CONTEXT) if context is None else context
-    stride = max(1, context // 2) if stride is None else stride
-    if not 1 <= context <= longest:
-        raise ValueError(f"context: got {context}, allowed is 1 to {longest} for this model")
-    if not 1 <= stride <= context:
-        raise ValueError(f"stride: got {stride}, allowed is 1 to the context, {context}")
+    context, stride = check_window(model, context, stride)
     if batch < 1:
         raise ValueError(f"batch: got {batch}, allowed is 1 or more")
 
@@ -89,6 +83,34 @@ def score_text(
     for name, values in scores.items():
         table[name] = np.concatenate([np.full(missing, np.nan, dtype=np.float32), values])
     return table
+
+
+def check_window(model: PreTrainedModel, context: int | None, stride: int | None) -> tuple[int, int]:
+    """Fill in the defaults of a window, and refuse one that the model cannot read.
+
+    Parameters
+    ----------
+    model : PreTrainedModel
+    context, stride : int, optional
+        As for :func:`score_text`.
+
+    Returns
+    -------
+    context, stride : int
+
+    Raises
+    ------
+    ValueError
+        If one of the two is out of range.
+    """
+    longest = int(getattr(model.config, "max_position_embeddings", _LONGEST_DEFAULT_CONTEXT))
+    context = min(longest, _LONGEST_DEFAULT_CONTEXT) if context is None else context
+    stride = max(1, context // 2) if stride is None else stride
+    if not 1 <= context <= longest:
+        raise ValueError(f"context: got {context}, allowed is 1 to {longest} for this model")
+    if not 1 <= stride <= context:
+        raise ValueError(f"stride: got {stride}, allowed is 1 to the context, {context}")
+    return context, stride
 
 
 def bits_per_byte(scores: pd.DataFrame, text: str) -> float:

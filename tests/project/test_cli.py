@@ -63,41 +63,13 @@ def test_models_lists_the_zoo():
     assert "lab/english-s" in lines
 
 
-def test_doctor_says_what_runs_where(monkeypatch):
-    monkeypatch.delenv("ENTROPYLAB_MIRROR", raising=False)
-    answer = _call("doctor")
-    assert answer.exit_code == 0
-    lines = {line[:14].strip(): line[14:] for line in answer.output.splitlines()}
-    expected = "entropylab python backend torch numba numba-cuda threads scale mirror models".split()
-    assert set(expected) <= set(lines)
-    assert "CUDA driver" in lines
-    assert lines["entropylab"].startswith(entropylab.__version__)
-    assert lines["mirror"].startswith("not set")
-    assert not any(text.startswith("broken") for text in lines.values())
-
-
-def test_doctor_goes_on_after_a_check_that_fails(monkeypatch):
-    def fail():
-        raise ImportError("no such library")
-
-    monkeypatch.setitem(cli._CHECKS, "torch", fail)
-    lines = _call("doctor").output.splitlines()
-    assert any(line.startswith("torch") and "broken: ImportError: no such library" in line for line in lines)
-    assert lines[-1].startswith("models")
-
-
-def test_doctor_sees_a_mirror_that_is_not_there(monkeypatch, tmp_path):
-    monkeypatch.setenv("ENTROPYLAB_MIRROR", str(tmp_path / "nowhere"))
-    assert "there is no such folder" in _call("doctor").output
-
-
 def test_bench_refuses_an_unknown_device():
     answer = _call("bench", "--device", "abacus")
     assert answer.exit_code == 2
     assert "abacus" in answer.output
 
 
-@pytest.mark.parametrize("command", ["train", "bench", "backend", "models", "doctor"])
+@pytest.mark.parametrize("command", ["train", "bench", "backend", "models", "score", "doctor"])
 def test_help_shows_no_section_for_programmers(command):
     answer = _call(command, "--help")
     assert answer.exit_code == 0

@@ -21,9 +21,11 @@ DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 COME_WITH = {
     "IPython": "ipykernel",
     "cuda": "numba-cuda",
+    "huggingface_hub": "transformers",
     "llvmlite": "numba",
     "nbclient": "nbconvert",
     "nbformat": "nbconvert",
+    "ray": "ray",
     "sphinx": "jupyter-book",
 }
 
@@ -110,7 +112,8 @@ def test_what_is_imported_is_required_and_what_is_required_is_imported(root, pro
     imported -= set(sys.stdlib_module_names) | {"entropylab"}
     names = {DISTRIBUTIONS.get(name, name) for name in imported}
     required = {Requirement(line).name for line in project["dependencies"]}
-    assert names - set(COME_WITH) == required - {"pyarrow"}  # pandas reads Parquet with it
+    assert names - set(COME_WITH) == required
     extras = project["optional-dependencies"]
-    providers = required | {Requirement(line).name for line in (*extras["book"], *extras["gpu-cu13"])}
+    optional = (*extras["book"], *extras["gpu-cu13"], *extras["ray"])
+    providers = required | {Requirement(line).name for line in optional}
     assert {COME_WITH[name] for name in names - required} <= providers

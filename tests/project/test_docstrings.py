@@ -22,6 +22,7 @@ PACKAGES = (
     "entropylab.detection",
     "entropylab.book",
     "entropylab.bench",
+    "entropylab.scoring",
 )
 
 
