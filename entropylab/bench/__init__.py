@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from entropylab.bench.runner import run
+from entropylab.bench.sweep import run_sweep
 
-__all__ = ["run"]
+__all__ = ["run", "run_sweep"]

@@ -41,7 +41,9 @@ def close(name: str, found: Any, truth: Any, tolerance: float) -> None:
     require(found.shape == truth.shape, f"{name}: shape {tuple(found.shape)}, expected {tuple(truth.shape)}")
     error = ((found.double() - truth.double()).abs() / (1 + truth.double().abs())).max().item()
     # A NaN is not close.
-    require(error <= tolerance, f"{name}: off by {error:.2g} relative to 1 + |truth|, allowed {tolerance:.2g}")
+    require(
+        error <= tolerance, f"{name}: off by {error:.2g} relative to 1 + |truth|, allowed {tolerance:.2g}"
+    )
 
 
 def distributions(logits: Tensor) -> Iterator[tuple[slice, Tensor, Tensor]]:
@@ -80,7 +82,9 @@ def gradient_is_right(logits: Tensor, found: Tensor, tolerance: float) -> None:
         error = (found[rows].double() + p * above).abs()
         allowed = tolerance * p * (1 + above.abs()) + unit * (p * above).abs() + 1e-37
         worst = (error / allowed).max().item()
-        require(worst <= 1, f"gradient: an entry is {worst:.2g} times as far off as allowed ({tolerance:.2g})")
+        require(
+            worst <= 1, f"gradient: an entry is {worst:.2g} times as far off as allowed ({tolerance:.2g})"
+        )
 
 
 def filter_is_right(logits: Tensor, found: Tensor, tolerance: float, mass: float) -> None:
@@ -94,7 +98,9 @@ def filter_is_right(logits: Tensor, found: Tensor, tolerance: float, mass: float
         cut = distance.masked_fill(~kept, 0.0).amax(-1, keepdim=True)
         nearest_out = distance.masked_fill(kept, torch.inf).amin(-1, keepdim=True)
         gap = (cut - nearest_out).max().item()
-        require(gap <= tolerance, f"filtered logits: a token {gap:.2g} nats nearer than a kept one is missing")
+        require(
+            gap <= tolerance, f"filtered logits: a token {gap:.2g} nats nearer than a kept one is missing"
+        )
         held = log_p.exp().masked_fill(~kept, 0.0).sum(-1)
         short = (mass - held).max().item()
         require(short <= tolerance, f"filtered logits: {short:.2g} of the mass is missing")
@@ -113,7 +119,9 @@ def sample_is_right(logits: Tensor, found: Tensor, tolerance: float, mass: float
         _is_not_too_much(log_p.exp(), distance, of_token, mass, tolerance, "tokens")
 
 
-def _is_not_too_much(p: Tensor, distance: Tensor, cut: Tensor, mass: float, tolerance: float, what: str) -> None:
+def _is_not_too_much(
+    p: Tensor, distance: Tensor, cut: Tensor, mass: float, tolerance: float, what: str
+) -> None:
     """What lies nearer than the farthest kept token does not hold the mass by itself."""
     nearer = p.masked_fill(distance >= cut - tolerance, 0.0).sum(-1)
     over = (nearer - mass).max().item()

@@ -22,7 +22,18 @@ from entropylab.bench import report as reports
 from entropylab.bench.cases import Case, cases
 from entropylab.bench.checks import RIVAL_TOLERANCE, TOLERANCE, WrongResultError
 from entropylab.bench.rivals import Rival
-from entropylab.bench.timers import CpuTimer, CudaTimer, Rotation, Timer, bandwidth, calls_for
+from entropylab.bench.timers import (
+    CpuTimer,
+    CudaTimer,
+    Rotation,
+    Timer,
+    bandwidth,
+    calls_for,
+    machine,
+    timed,
+)
+
+__all__ = ["DEVICES", "machine", "measure", "run", "timed"]
 
 DEVICES = ("cpu", "cuda")
 COLUMNS = {

@@ -62,7 +62,9 @@ class Timer(Protocol):
     samples: int
     statistic: str
 
-    def seconds(self, compute: Callable[[Any], Any], rotation: Rotation, calls: int) -> tuple[float, Any, Any]:
+    def seconds(
+        self, compute: Callable[[Any], Any], rotation: Rotation, calls: int
+    ) -> tuple[float, Any, Any]:
         """Seconds of one call, averaged over `calls` in a row; the last buffer, and what came of it."""
 
     def summary(self, samples: Sequence[float]) -> float:
@@ -92,7 +94,9 @@ class CpuTimer:
     def __init__(self, samples: int = 7, target: float = 5e-3, cache_bytes: int = 0) -> None:
         self.samples, self.target, self.cache_bytes = samples, target, cache_bytes
 
-    def seconds(self, compute: Callable[[Any], Any], rotation: Rotation, calls: int) -> tuple[float, Any, Any]:
+    def seconds(
+        self, compute: Callable[[Any], Any], rotation: Rotation, calls: int
+    ) -> tuple[float, Any, Any]:
         if calls > 1:  # what ran before has other threads and other data
             compute(next(rotation))
         start = time.perf_counter()
@@ -105,12 +109,7 @@ class CpuTimer:
         return min(samples)
 
     def machine(self) -> dict[str, Any]:
-        return {
-            "processor": processor(),
-            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-            "system": f"{platform.system()} {platform.machine()}",
-            "torch_threads": torch.get_num_threads(),
-        }
+        return machine("cpu")
 
 
 class CudaTimer:
@@ -138,7 +137,9 @@ class CudaTimer:
         properties = torch.cuda.get_device_properties(torch.cuda.current_device())
         self.cache_bytes = int(getattr(properties, "L2_cache_size", 0)) or 128 << 20
 
-    def seconds(self, compute: Callable[[Any], Any], rotation: Rotation, calls: int) -> tuple[float, Any, Any]:
+    def seconds(
+        self, compute: Callable[[Any], Any], rotation: Rotation, calls: int
+    ) -> tuple[float, Any, Any]:
         calls = min(calls, self.MOST_QUEUED)
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         torch.cuda.synchronize()
@@ -155,16 +156,7 @@ class CudaTimer:
         return statistics.median(samples)
 
     def machine(self) -> dict[str, Any]:
-        properties = torch.cuda.get_device_properties(torch.cuda.current_device())
-        return {
-            "gpu": properties.name,
-            "compute_capability": f"{properties.major}.{properties.minor}",
-            "multiprocessors": properties.multi_processor_count,
-            "memory_gib": round(properties.total_memory / 2**30, 1),
-            "l2_cache_mib": round(self.cache_bytes / 2**20, 1),
-            "cuda": torch.version.cuda,
-            "processor": processor(),
-        }
+        return machine("cuda") | {"l2_cache_mib": round(self.cache_bytes / 2**20, 1)}
 
 
 def calls_for(timer: Any, compute: Callable[[Any], Any], rotation: Rotation) -> int:
@@ -196,6 +188,60 @@ def bandwidth(timer: Any, size: int) -> dict[str, float]:
         samples = [timer.seconds(compute, rotation, calls)[0] for _ in range(max(timer.samples, 5))]
         rates[name] = moved * size / timer.summary(samples)
     return rates
+
+
+def machine(device: str) -> dict[str, Any]:
+    """What the figures were measured on, without names that identify a machine.
+
+    Parameters
+    ----------
+    device : {"cpu", "cuda"}
+
+    Returns
+    -------
+    dict
+    """
+    if device == "cuda":
+        properties = torch.cuda.get_device_properties(torch.cuda.current_device())
+        return {
+            "gpu": properties.name,
+            "compute_capability": f"{properties.major}.{properties.minor}",
+            "multiprocessors": properties.multi_processor_count,
+            "memory_gib": round(properties.total_memory / 2**30, 1),
+            "cuda": torch.version.cuda,
+            "processor": processor(),
+        }
+    return {
+        "processor": processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "torch_threads": torch.get_num_threads(),
+    }
+
+
+def timed(compute: Callable[[Any], object], data: Any, device: str, repeats: int) -> float:
+    """Seconds of one call by the clock, averaged over `repeats` calls in a row.
+
+    Parameters
+    ----------
+    compute : callable
+        Takes the data.
+    data : object
+    device : {"cpu", "cuda"}
+    repeats : int
+
+    Returns
+    -------
+    float
+    """
+    if device == "cuda":
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    for _ in range(repeats):
+        compute(data)
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return (time.perf_counter() - start) / repeats
 
 
 def processor() -> str:

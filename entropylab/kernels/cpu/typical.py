@@ -36,11 +36,12 @@ from entropylab.kernels.cpu.threads import over_rows
 # The grid of d: 64 steps an octave from 2^-16 to 2^8 nats, as float32 bits without their lowest 17.
 DROPPED = np.int32(17)
 FIRST = np.int32((127 - 16) << 6)
-BUCKETS = 24 * 64
+OCTAVE = 64
+BUCKETS = 24 * OCTAVE
 # Histograms filled in turn, so that neighbours in the same bucket do not wait for each other.
 LANES = 4
 # Tokens that are summed and counted together before any of them is gathered.
-BLOCK = 128
+BLOCK = 256
 SPLITS = 256
 FARTHEST = float(np.finfo(np.float64).max)
 
@@ -61,7 +62,35 @@ def exponentials(row: Any, weights: Any) -> Any:
 
 @exact
 def farthest_inside(centre: float, radius: float, inside: Any, outside: Any, like: Any) -> Any:
-    """The last float, in rank from `inside` towards `outside`, with ``|z - centre| <= radius``."""
+    """The last float, in rank from `inside` towards `outside`, with ``|z - centre| <= radius``.
+
+    The distance grows along the floats, so any search finds the same one. It lies within a few floats of
+    ``centre +- radius``: from there in steps that double, then by bisection.
+    """
+    direction = np.int64(1) if outside > inside else np.int64(-1)
+    guess = np.int64(rank_of(type(like)(centre + direction * radius)))
+    guess = min(max(guess, min(inside, outside)), max(inside, outside))
+    step = direction
+    if abs(float(of_rank(guess, like)) - centre) <= radius:
+        inside = guess
+        probe = inside + step
+        while min(inside, outside) < probe and probe < max(inside, outside):
+            if not abs(float(of_rank(probe, like)) - centre) <= radius:
+                outside = probe
+                break
+            inside = probe
+            step += step
+            probe = inside + step
+    else:
+        outside = guess
+        probe = outside - step
+        while min(inside, outside) < probe and probe < max(inside, outside):
+            if abs(float(of_rank(probe, like)) - centre) <= radius:
+                inside = probe
+                break
+            outside = probe
+            step += step
+            probe = outside - step
     while True:
         middle = (inside >> 1) + (outside >> 1) + (inside & outside & 1)  # the mean, without overflow
         if middle == inside or middle == outside:
@@ -111,19 +140,20 @@ def cut_among(distances: Any, weights: Any, count: int, target: float, histogram
         # The nearest falls into the first interval and the farthest into the last, so each split removes
         # some.
         span = farthest - nearest
-        histogram[:SPLITS] = 0.0
+        splits = min(SPLITS, 4 * count)
+        histogram[:splits] = 0.0
         for i in range(count):
-            histogram[int((distances[i] - nearest) / span * (SPLITS - 1))] += weights[i]
-        chosen = SPLITS - 1
-        for k in range(SPLITS):
+            histogram[int((distances[i] - nearest) / span * (splits - 1))] += weights[i]
+        chosen = splits - 1
+        for k in range(splits):
             if below + histogram[k] >= target and histogram[k] > 0.0:
                 chosen = k
                 break
-            if k < SPLITS - 1:
+            if k < splits - 1:
                 below += histogram[k]
         kept = 0
         for i in range(count):
-            if int((distances[i] - nearest) / span * (SPLITS - 1)) == chosen:
+            if int((distances[i] - nearest) / span * (splits - 1)) == chosen:
                 distances[kept] = distances[i]
                 weights[kept] = weights[i]
                 kept += 1
@@ -148,15 +178,39 @@ def histogram_of_distances(row: Any, weights: Any, centre: Any, keys: Any, histo
             histogram[keys[i]] += np.float32(tile_weights[i])
 
 
+@kernel
+def fold_lanes(histogram: Any) -> None:
+    """Add the other lanes of the histogram to the first."""
+    for k in range(BUCKETS):
+        total = np.float32(0)
+        for lane in range(LANES):
+            total += histogram[lane * BUCKETS + k]
+        histogram[k] = total
+
+
+@kernel
+def total_of(masses: Any) -> Any:
+    """Sum of some masses."""
+    total = np.float32(0)
+    for i in range(masses.size):
+        total += masses[i]
+    return total
+
+
 @exact
 def proposed_bucket(histogram: Any, target: float) -> int:
     """The bucket in which the cumulative mass reaches the target, or the last one."""
+    fold_lanes(histogram)
     cumulative = 0.0
-    for k in range(BUCKETS):
-        for lane in range(LANES):
-            cumulative += histogram[lane * BUCKETS + k]
-        if cumulative >= target:
-            return k
+    for first in range(0, BUCKETS, OCTAVE):  # whole octaves first
+        mass = float(total_of(histogram[first : first + OCTAVE]))
+        if cumulative + mass < target:
+            cumulative += mass
+            continue
+        for k in range(first, first + OCTAVE):
+            cumulative += histogram[k]
+            if cumulative >= target:
+                return k
     return BUCKETS - 1
 
 
@@ -219,14 +273,16 @@ def ring(
         block_weights = weights[begin : begin + BLOCK]
         block_within, block_count = sum_and_count(block, block_weights, low_in, high_in, low_out, high_out)
         within += block_within
-        if block_count > 0:
-            for i in range(block.size):
-                z = block[i]
-                if z >= low_out and z <= high_out and not (z >= low_in and z <= high_in):
-                    distances[count] = abs(float(z) - centre)
-                    ring_weights[count] = block_weights[i]
-                    mass += block_weights[i]
-                    count += 1
+        wanted = count + block_count
+        i = 0
+        while count < wanted and i < block.size:  # few blocks have any, and most of those one
+            z = block[i]
+            if z >= low_out and z <= high_out and not (z >= low_in and z <= high_in):
+                distances[count] = abs(float(z) - centre)
+                ring_weights[count] = block_weights[i]
+                mass += block_weights[i]
+                count += 1
+            i += 1
     return count, mass, within
 
 
