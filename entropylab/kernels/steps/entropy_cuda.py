@@ -28,7 +28,7 @@ MISSING = np.float32(-np.inf)  # what stands outside a row: it adds nothing
 ZERO = np.float32(0)
 
 # Vectors of a thread in a slice of step 11.
-SLICE_VECTORS = 2 if THREADS < 32 else 4
+SLICE_VECTORS = 1 if THREADS < 32 else 4
 
 
 # --- steps 6 and 7: three passes

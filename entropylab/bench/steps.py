@@ -1,0 +1,122 @@
+"""Time the teaching steps on the CPU beside the shipped kernels: ``python -m entropylab.bench.steps``.
+
+Writes ``results/benchmarks/steps_cpu.json``. The roofs are measured in the same run: the bandwidth of the memory,
+and the vectorised exponential on numbers that stay in the cache. Every step is compared with the reference on the
+data that is timed, before it is timed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entropylab.bench import report as reports
+from entropylab.bench.timers import CpuTimer, Rotation, bandwidth, calls_for
+from entropylab.kernels import cpu, reference
+from entropylab.kernels.cpu.compiling import exact
+from entropylab.kernels.cpu.threads import over_rows
+from entropylab.kernels.steps import entropy
+from entropylab.kernels.steps.entropy import vector_sums
+
+Contenders = dict[str, Callable[[Any], Any]]
+
+
+@exact
+def in_the_cache(start: int, stop: int, tile: Any, out: Any) -> None:
+    """Sum the exponentials of one tile again and again."""
+    for n in range(start, stop):
+        s, t = vector_sums(tile, tile[0])
+        out[n] = s + t
+
+
+def cached_exponentials(timer: CpuTimer) -> float:
+    """Exponentials a second, with the entropy's two sums, of numbers that stay in the first-level cache."""
+    tile = normal_logits(1, entropy.TILE)[0]
+    tile[0] = tile.max()
+    sums = np.empty(1 << 14, np.float32)
+    rotation = Rotation(lambda seed: tile, lambda data: int(data.nbytes), 0)
+
+    def compute(data: Any) -> None:
+        over_rows(in_the_cache, len(sums), data.size, data, sums)
+
+    calls = calls_for(timer, compute, rotation)
+    best = timer.summary([timer.seconds(compute, rotation, calls)[0] for _ in range(timer.samples)])
+    return sums.size * tile.size / best
+
+
+def normal_logits(rows: int, columns: int) -> NDArray[np.float32]:
+    """Normal logits of standard deviation 3."""
+    drawn = np.random.default_rng(0).standard_normal((rows, columns), dtype=np.float32)
+    return np.asarray(drawn * np.float32(3))
+
+
+def timed(contenders: Contenders, data: Any, timer: CpuTimer) -> dict[str, float]:
+    """Seconds of each, the best of several rounds in which they take turns."""
+    rotation = Rotation(lambda seed: data, lambda data: 0, 0)
+    calls = {name: calls_for(timer, compute, rotation) for name, compute in contenders.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(timer.samples):
+        for name, compute in contenders.items():
+            seconds[name].append(timer.seconds(compute, rotation, calls[name])[0])
+    return {name: timer.summary(samples) for name, samples in seconds.items()}
+
+
+def entropy_steps(rows: int, columns: int, timer: CpuTimer) -> list[dict[str, Any]]:
+    """The steps of the entropy kernel, and the shipped kernel, which computes four more figures a row."""
+    logits = normal_logits(rows, columns)
+    truth = np.concatenate([reference.statistics(part).entropy for part in np.array_split(logits, 64)])
+    contenders: Contenders = {**entropy.STEPS, "shipped": lambda z: cpu.statistics(z).entropy}
+    for name, compute in contenders.items():
+        np.testing.assert_allclose(compute(logits), truth, rtol=1e-4, err_msg=name)
+    return _rows("entropy", f"{rows} x {columns}, float32", timed(contenders, logits, timer))
+
+
+def _rows(ladder: str, shape: str, seconds: dict[str, float]) -> list[dict[str, Any]]:
+    return [
+        {"ladder": ladder, "step": name, "shape": shape, "milliseconds": round(took * 1e3, 3)}
+        for name, took in seconds.items()
+    ]
+
+
+def run(out: Path | None = None, rows: int = 512, columns: int = 50_257, samples: int = 5) -> dict[str, Any]:
+    """Time the steps, print a table, and write the file.
+
+    Parameters
+    ----------
+    out : Path, optional
+        Where to write instead.
+    rows, columns : int
+        Size of the logits.
+    samples : int
+        Rounds; the best counts.
+
+    Returns
+    -------
+    dict
+        What was written: machine, versions, the two roofs, and for each step its milliseconds.
+
+    Raises
+    ------
+    AssertionError
+        If a step differs from the reference.
+    """
+    timer = CpuTimer(samples=samples)
+    rates = bandwidth(timer, max(4 * rows * columns, 1 << 20))
+    report = reports.heading("cpu", timer.machine()) | {
+        "statistic": f"{timer.statistic} of {timer.samples}",
+        "read_gb_per_second": round(rates["read"] / 1e9, 2),
+        "cached_exponentials_per_second": round(cached_exponentials(timer), -6),
+        "steps": entropy_steps(rows, columns, timer),
+    }
+    columns_shown = {"ladder": "ladder", "step": "step", "shape": "shape", "ms": "milliseconds:.3f"}
+    reports.show(f"read {report['read_gb_per_second']} GB/s", report["steps"], columns_shown)
+    reports.write(report, "steps_cpu", out)
+    return report
+
+
+if __name__ == "__main__":
+    run()
