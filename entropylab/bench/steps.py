@@ -19,9 +19,10 @@ from entropylab.bench.timers import CpuTimer, Rotation, bandwidth, calls_for
 from entropylab.kernels import cpu, reference
 from entropylab.kernels.cpu.compiling import exact
 from entropylab.kernels.cpu.threads import over_rows
-from entropylab.kernels.steps import entropy
+from entropylab.kernels.steps import entropy, typical
 from entropylab.kernels.steps.entropy import vector_sums
 
+MASS = 0.9
 Contenders = dict[str, Callable[[Any], Any]]
 
 
@@ -75,6 +76,22 @@ def entropy_steps(rows: int, columns: int, timer: CpuTimer) -> list[dict[str, An
     return _rows("entropy", f"{rows} x {columns}, float32", timed(contenders, logits, timer))
 
 
+def typical_steps(rows: int, columns: int, timer: CpuTimer) -> list[dict[str, Any]]:
+    """The cuts of the typical steps, given distances and weights; the shipped filter makes and writes all itself."""
+    logits = normal_logits(rows, columns)
+    distance, weight = typical.prepare(logits)
+    target = typical.target_of(MASS)
+    truth = reference.typical.typical_mask(logits, MASS)
+    contenders: Contenders = {
+        name: lambda z, step=step: step(distance, weight, target) for name, step in typical.STEPS.items()
+    }
+    for name, compute in contenders.items():
+        np.testing.assert_array_equal(typical.keep(distance, compute(logits)), truth, err_msg=name)
+    contenders["shipped"] = lambda z: cpu.typical_filter(z, MASS)
+    np.testing.assert_array_equal(np.isfinite(contenders["shipped"](logits)), truth)
+    return _rows("typical", f"{rows} x {columns}, float32", timed(contenders, logits, timer))
+
+
 def _rows(ladder: str, shape: str, seconds: dict[str, float]) -> list[dict[str, Any]]:
     return [
         {"ladder": ladder, "step": name, "shape": shape, "milliseconds": round(took * 1e3, 3)}
@@ -90,7 +107,7 @@ def run(out: Path | None = None, rows: int = 512, columns: int = 50_257, samples
     out : Path, optional
         Where to write instead.
     rows, columns : int
-        Size of the logits.
+        Size of the logits; the typical steps take an eighth of the rows.
     samples : int
         Rounds; the best counts.
 
@@ -110,7 +127,7 @@ def run(out: Path | None = None, rows: int = 512, columns: int = 50_257, samples
         "statistic": f"{timer.statistic} of {timer.samples}",
         "read_gb_per_second": round(rates["read"] / 1e9, 2),
         "cached_exponentials_per_second": round(cached_exponentials(timer), -6),
-        "steps": entropy_steps(rows, columns, timer),
+        "steps": [*entropy_steps(rows, columns, timer), *typical_steps(-(-rows // 8), columns, timer)],
     }
     columns_shown = {"ladder": "ladder", "step": "step", "shape": "shape", "ms": "milliseconds:.3f"}
     reports.show(f"read {report['read_gb_per_second']} GB/s", report["steps"], columns_shown)

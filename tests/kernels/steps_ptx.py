@@ -12,13 +12,14 @@ from pathlib import Path
 from cuda_ptx import TARGETS, assemble  # names a device for Numba, as a side effect
 from numba.cuda import compile_ptx, types
 
-from entropylab.kernels.steps import entropy_cuda
+from entropylab.kernels.steps import entropy_cuda, typical_cuda
 
 THREADS = 256
 
 
 def kernels() -> dict:
     reals, whole = types.Array(types.float32, 1, "C"), types.int64
+    wholes = types.Array(types.int64, 1, "C")
     rows = (reals, reals, whole)
     return {
         "thread_per_row": (entropy_cuda.thread_per_row_kernel, rows),
@@ -28,6 +29,8 @@ def kernels() -> dict:
         "wide_loads": (entropy_cuda.wide_loads_kernel(THREADS), rows),
         "split_rows": (entropy_cuda.slice_kernel(THREADS, 4), rows),
         "combine": (entropy_cuda.combine_kernel, rows),
+        "bisection_block": (typical_cuda.bisection_kernel(THREADS), (reals, wholes, reals, whole, whole)),
+        "radix_block": (typical_cuda.radix_kernel(THREADS), (reals, wholes, wholes, whole, whole)),
     }
 
 

@@ -37,7 +37,8 @@ ENTROPY = [
     "split_rows",
     "combine",
 ]
-STEPS = ENTROPY
+TYPICAL = ["bisection_block", "radix_block"]
+STEPS = ENTROPY + TYPICAL
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +101,11 @@ def test_a_tile_has_one_exponential_for_each_of_its_four_numbers(compiled) -> No
     for text in texts(compiled, "online_block"):
         # Two for each number; the compiler may unroll the loop.
         assert all(count % 2 == 0 for count in exponentials(text))
+
+
+def test_only_the_radix_step_adds_atomically_and_only_integers(compiled) -> None:
+    for step in STEPS:
+        for text in texts(compiled, step):
+            atomics = re.findall(r"\b(?:atom|red)\.\S+", text)
+            assert bool(atomics) == (step == "radix_block"), (step, atomics)
+            assert all(re.search(r"shared\.add\.u64", one) for one in atomics), atomics

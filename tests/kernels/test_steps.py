@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from entropylab.kernels import reference
-from entropylab.kernels.steps import entropy, fresh, ladders
+from entropylab.kernels.steps import entropy, fresh, ladders, typical
 
 needs_numba_cuda = pytest.mark.skipif(
     importlib.util.find_spec("numba_cuda") is None, reason="numba-cuda is not installed"
@@ -110,6 +110,84 @@ def test_split_rows_gives_a_row_the_same_bits_alone_and_in_a_batch() -> None:
     batch = fresh.run("entropy", logits=z).results["split_rows"]
     alone = fresh.run("entropy", logits=z[3:4].copy()).results["split_rows"]
     assert alone.tobytes() == batch[3:4].tobytes()
+
+
+# --- typical
+
+
+def selection(columns: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Logits with ties in the last two rows, and what the steps take."""
+    z = np.concatenate([rows_of(columns, seed), np.round(rows_of(columns, seed + 1)[:1])])
+    return (z, *typical.prepare(z))
+
+
+@pytest.mark.parametrize("name", list(typical.STEPS))
+@pytest.mark.parametrize("columns", [1, 2, 37, 2048, 5003])
+@pytest.mark.parametrize("mass", [0.05, 0.5, 0.95])
+def test_typical_steps_keep_what_the_reference_keeps(name: str, columns: int, mass: float) -> None:
+    z, distance, weight = selection(columns)
+    cut = typical.STEPS[name](distance, weight, typical.target_of(mass))
+    np.testing.assert_array_equal(typical.keep(distance, cut), reference.typical.typical_mask(z, mass))
+
+
+@pytest.mark.parametrize("name", [name for name in typical.STEPS if name != "sort"])
+@settings(max_examples=40, deadline=None)
+@given(
+    distance=arrays.arrays(
+        np.float32,
+        st.tuples(st.just(1), st.integers(1, 40)),
+        elements=st.one_of(
+            st.just(np.inf), st.floats(0, 2.0**127, width=32), st.sampled_from([0.0, 0.5, 32.0])
+        ),
+    ),
+    seed=st.integers(0, 99),
+    share=st.floats(0, 1.2),
+)
+def test_typical_steps_find_the_cut_of_any_weights(
+    name: str, distance: np.ndarray, seed: int, share: float
+) -> None:
+    weight = np.random.default_rng(seed).integers(0, 1000, distance.shape)
+    weight[np.isinf(distance)] = 0
+    target = max(1, int(share * weight.sum()))
+    expected = typical.sort(distance, weight, target)
+    np.testing.assert_array_equal(typical.STEPS[name](distance, weight, target), expected)
+
+
+@needs_numba_cuda
+@pytest.mark.parametrize(("columns", "mass"), [(1, 0.5), (150, 0.3)])
+def test_typical_steps_keep_what_the_reference_keeps_on_the_device(columns: int, mass: float) -> None:
+    z, distance, weight = (array[[0, 1, 2, 7][: columns + 1]] for array in selection(columns))
+    found = fresh.run("typical", distance=distance, weight=weight, target=typical.target_of(mass))
+    assert list(found.results) == [step.name for step in ladders.steps("typical", "cuda")]
+    for name, cut in found.results.items():
+        np.testing.assert_array_equal(
+            typical.keep(distance, cut), reference.typical.typical_mask(z, mass), err_msg=name
+        )
+
+
+@needs_numba_cuda
+def test_a_target_that_is_never_reached_keeps_all_on_the_device() -> None:
+    _, distance, weight = (array[:2] for array in selection(20))
+    found = fresh.run("typical", distance=distance, weight=weight, target=1 << 52)
+    for cut in found.results.values():
+        np.testing.assert_array_equal(cut, np.full(len(distance), np.inf, np.float32))
+
+
+@needs_numba_cuda
+def test_a_radix_selection_reads_a_row_four_times_and_a_bisection_many_times() -> None:
+    _, distance, weight = selection(400)
+    arguments = {
+        "distance": distance[:1].copy(),
+        "weight": weight[:1].copy(),
+        "target": typical.target_of(0.5),
+    }
+    for where, bisection, radix in (
+        ("cpu", "bisection", "radix"),
+        ("cuda", "bisection_block", "radix_block"),
+    ):
+        found = fresh.trace("typical", where, **arguments)
+        assert found[radix].loads == 4
+        assert 20 < found[bisection].loads < 60
 
 
 # --- traces

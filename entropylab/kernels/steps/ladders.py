@@ -39,6 +39,14 @@ LADDERS = {
         ("wide_loads", "cuda", "the four numbers in one 128-bit load"),
         ("split_rows", "cuda", "several blocks share a row, merged in a fixed order"),
     ),
+    "typical": _ladder(
+        ("sort", "cpu", "order all tokens by their distance"),
+        ("bisection", "cpu", "halve an interval of the threshold, one pass a step"),
+        ("histogram", "cpu", "256 guesses in one pass"),
+        ("radix", "cpu", "bins by the bits of the float: exact after four passes"),
+        ("bisection_block", "cuda", "the guessing game of step 1: a block, and a tree a guess"),
+        ("radix_block", "cuda", "the bits of step 3: integer masses, atomic adds in shared memory"),
+    ),
 }
 
 

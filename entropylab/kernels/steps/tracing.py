@@ -29,6 +29,9 @@ class Watched:
     def __len__(self) -> int:
         return len(self._values)
 
+    def view(self, dtype: Any) -> Watched:
+        return Watched(self._values.view(dtype), self._reads, self._start)
+
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             begin = index.indices(len(self))[0]
