@@ -67,3 +67,17 @@ def reading_map(axes: Axes, trace: Trace, columns: int, threads: int = 8) -> Non
     axes.set(xlim=(0, columns), ylim=(rows, 0), yticks=[0.5, rows - 0.5], yticklabels=["0", str(rows - 1)])
     axes.grid(False)
     axes.tick_params(length=0)
+
+
+def reading_order(axes: Axes, trace: Trace) -> None:
+    """Draw the reads of the first thread in time: which number it reads with its n-th load.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    trace : Trace
+        Thread 0 of block 0 is shown; a CPU step has no other.
+    """
+    mine = (trace.block == 0) & (trace.thread == 0)
+    axes.plot(np.arange(mine.sum()), trace.element[mine], ".", ms=3)
+    axes.set(xlabel="load of thread 0", ylabel="number it reads")

@@ -1,119 +1,14 @@
-"""A roofline from the files in ``results/benchmarks/``: how fast memory lets a kernel be, and how fast it is."""
+"""A roofline: how fast memory and arithmetic let a kernel be, and how fast it is."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from entropylab.book import places
-
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-BYTES = {"float32": 4, "float64": 8, "float16": 2, "bfloat16": 2}
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One case of a benchmark file, in units that can be compared.
-
-    Attributes
-    ----------
-    name : str
-        What was timed.
-    numbers : int
-        Logits, or numbers of whatever the input holds.
-    bytes_each : float
-        Bytes of one number.
-    ours, theirs, read : float
-        Seconds of the kernel, of the rival, and of reading the input once. NaN where the file has none.
-    """
-
-    name: str
-    numbers: int
-    bytes_each: float
-    ours: float
-    theirs: float
-    read: float
-
-
-def archived(device: str, folder: Path | None = None) -> dict[str, Any] | None:
-    """A benchmark file's content, or None if nothing is archived for that device.
-
-    Parameters
-    ----------
-    device : str
-        Name of the file without its ending, for example ``"cpu"``.
-    folder : Path, optional
-        The results folder; by default the book's own.
-
-    Returns
-    -------
-    dict or None
-
-    Raises
-    ------
-    ValueError
-        If the file is not a JSON object.
-    """
-    path = (folder or places.results_folder()) / "benchmarks" / f"{device}.json"
-    if not path.is_file():
-        return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not readable: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} must hold a JSON object, not a {type(content).__name__}")
-    return content
-
-
-def measured(content: dict[str, Any], path: str, numbers_a_unit: int = 1) -> list[Measured]:
-    """The cases of a benchmark file that timed one path.
-
-    Parameters
-    ----------
-    content : dict
-        As `archived` gives.
-    path : str
-        The ``path`` of the cases.
-    numbers_a_unit : int
-        Numbers of the input for each of the ``rows`` x ``width`` of a case: 12 for the concentration kernel.
-
-    Returns
-    -------
-    list of Measured
-        Without cases of a dtype whose size is not known here.
-    """
-    found = []
-    for case in content.get("cases", []):
-        if case.get("path") == path and case.get("dtype") in BYTES:
-            ours = case["milliseconds"] / 1e3
-            found.append(
-                Measured(
-                    name=f"{case['rows']} × {case['width']}, {case['dtype']}",
-                    numbers=case["rows"] * case["width"] * numbers_a_unit,
-                    bytes_each=BYTES[case["dtype"]],
-                    ours=ours,
-                    theirs=case.get("peer_milliseconds", np.nan) / 1e3,
-                    read=ours / case["reads"] if case.get("reads") else np.nan,  # time in reads of the data
-                )
-            )
-    return found
-
-
-def source(content: dict[str, Any]) -> str:
-    """Where figures come from, for a caption: machine, day, versions."""
-    machine = content.get("machine", {})
-    chip = machine.get("gpu") or f"{machine.get('processor', 'unknown')}, {machine.get('cores', '?')} cores"
-    versions = content.get("versions", {})
-    shown = ", ".join(f"{name} {versions[name]}" for name in ("torch", "numba") if name in versions)
-    return f"{chip}; {str(content.get('date', 'no date'))[:10]}; {shown}"
 
 
 def roofline(

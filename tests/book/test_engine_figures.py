@@ -8,8 +8,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from entropylab.book.reading_maps import reading_map
-from entropylab.book.roofline import archived, measured, roofline, source
+from entropylab.book.archived_times import archived, beside_rivals, measured, source, step_times
+from entropylab.book.reading_maps import reading_map, reading_order
+from entropylab.book.roofline import roofline
 from entropylab.kernels.steps.fresh import Trace
 
 
@@ -56,13 +57,13 @@ def test_a_benchmark_file_is_read_as_far_as_it_goes(tmp_path):
     assert archived("cuda", tmp_path) is None
     (tmp_path / "benchmarks").mkdir()
     path = tmp_path / "benchmarks" / "cuda.json"
-    full = CASE | {"peer_milliseconds": 8.0, "reads": 2.0}
+    full = CASE | {"peer_milliseconds": 8.0, "reads": 2.0, "floor_reads": 0.5}
     path.write_text(json.dumps({"cases": [full, CASE, CASE | {"path": "c"}, CASE | {"dtype": "int4"}]}))
     content = archived("cuda", tmp_path)
     first, second = measured(content, "a")
     assert (first.name, first.numbers, first.bytes_each) == ("2 × 10, bfloat16", 20, 2)
-    assert (first.ours, first.theirs, first.read) == (0.004, 0.008, 0.002)
-    assert np.isnan([second.theirs, second.read]).all()
+    assert (first.peer, first.ours, first.theirs, first.floor) == ("b", 0.004, 0.008, 0.001)
+    assert np.isnan([second.theirs, second.floor]).all()
     assert measured(content, "a", numbers_a_unit=12)[0].numbers == 240
     assert measured({}, "a") == []
     for text, message in (("{", "is not readable"), ("[]", "must hold a JSON object, not a list")):
@@ -90,3 +91,35 @@ def test_a_roofline_has_its_roofs_and_points(axes):
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1/12", "1/4"]
     with pytest.raises(ValueError, match="must be above 0, not 0"):
         roofline(axes, {"one": (0.25, 0.0)}, bandwidth=8e9)
+
+
+def test_the_order_of_reads_is_that_of_the_first_thread(axes):
+    reading_order(axes, trace([(0, 0, 3, 1), (0, 1, 9, 1), (0, 0, 1, 1), (1, 0, 7, 1)], 10))
+    np.testing.assert_array_equal(axes.lines[0].get_xydata(), [[0, 3], [1, 1]])
+
+
+def test_step_times_have_a_dot_and_a_figure_for_each_step(axes):
+    rows = [
+        {"step": "a", "milliseconds": 20.0, "shape": "2 x 3"},
+        {"step": "shipped", "milliseconds": 1.25, "shape": ""},
+    ]
+    step_times(axes, rows, {"a": "0 a", "shipped": "shipped"})
+    np.testing.assert_allclose(axes.collections[1].get_offsets(), [[20, 0], [1.25, 1]])
+    assert [text.get_text() for text in axes.texts] == ["20", "1.25"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["0 a", "shipped"]
+    assert axes.get_xlim()[0] == 1
+    with pytest.raises(ValueError, match="rows: got none"):
+        step_times(axes, [], {})
+
+
+def test_rivals_stand_beside_ours_at_the_largest_size(axes):
+    big = CASE | {"peer_milliseconds": 8.0, "reads": 2.0, "floor_reads": 1.0}
+    cases = measured({"cases": [CASE | {"rows": 1}, big, big | {"peer": "z", "peer_milliseconds": 9.0}]}, "a")
+    beside_rivals(axes, cases)
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["2 × 10, bfloat16"]
+    drawn = {(line.get_label(), float(line.get_xdata()[0])) for line in axes.lines}
+    assert drawn == {("floor", 2.0), ("ours", 4.0), ("b", 8.0), ("z", 9.0)}
+    (legend,) = axes.figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["floor", "ours", "b", "z"]
+    with pytest.raises(ValueError, match="cases: got none to draw"):
+        beside_rivals(axes, [])
