@@ -1,0 +1,82 @@
+"""The same run on a Ray cluster with two workers gives the same bytes."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+import os
+import sys
+
+import pandas as pd
+import pytest
+
+from entropylab.scoring import Settings, ray_engine, score_corpus
+
+MODEL = "lab/arithmetic-s"
+with_ray = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason="Ray is not installed: extra 'ray'"
+)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two nodes with one CPU each beside a head that has none: a worker can only be on one of the two."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    small = {"object_store_memory": 80 * 2**20}
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **small})
+    try:
+        for _ in range(2):
+            cluster.add_node(num_cpus=1, **small)
+        ray.init(address=cluster.address, log_to_driver=False, logging_level=logging.ERROR)
+        yield cluster
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+@with_ray
+def test_two_workers_write_what_one_machine_writes(tmp_path, corpus, cluster):
+    settings = Settings(MODEL, shard_documents=4)
+    here = score_corpus(corpus, tmp_path / "here", settings, threads=1, progress=False)
+    out = tmp_path / "there"
+    there = score_corpus(corpus, out, settings, engine="ray", workers=2, progress=False)
+    assert (there.documents, there.tokens, there.rejected) == (here.documents, here.tokens, here.rejected)
+    assert there.nats_per_token == here.nats_per_token
+    tables = sorted((tmp_path / "here").glob("*.parquet"))
+    assert len(tables) == 2 * 7
+    for path in tables:
+        pd.testing.assert_frame_equal(
+            pd.read_parquet(path), pd.read_parquet(out / path.name), check_exact=True
+        )
+        assert path.read_bytes() == (out / path.name).read_bytes()
+    assert (out / "rejected.jsonl").read_text() == (tmp_path / "here" / "rejected.jsonl").read_text()
+    assert json.loads((out / "manifest.json").read_text())["shards"] == 7
+
+    # One shard is lost: the cluster scores that one, and this machine could have, too.
+    (out / "documents-00003.parquet").unlink()
+    again = score_corpus(corpus, out, settings, engine="ray", progress=False)
+    assert again.shards_before == 6
+    assert (out / "documents-00003.parquet").read_bytes() == (
+        tmp_path / "here" / "documents-00003.parquet"
+    ).read_bytes()
+
+    with pytest.raises(ValueError, match="threads: got 5 for a worker on cpu"):
+        score_corpus(corpus, tmp_path / "room", settings, engine="ray", threads=5, progress=False)
+
+
+def test_a_worker_with_another_model_refuses(tmp_path):
+    described = {"name": MODEL, "revision": None, "weights_sha256": "0", "tokenizer_sha256": "0"}
+    with pytest.raises(RuntimeError, match=r"model: the driver has .* and this worker has"):
+        ray_engine.ShardWorker({}, Settings(MODEL), tmp_path, described, 1)
+
+
+def test_without_ray_the_remedy_is_named(tmp_path, corpus, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(RuntimeError, match=r"pip install 'entropylab-book\[ray\]'"):
+        score_corpus(corpus, tmp_path / "out", Settings(MODEL), engine="ray", progress=False)
+    assert not (tmp_path / "out").exists()
