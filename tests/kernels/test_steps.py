@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from entropylab.kernels import reference
-from entropylab.kernels.steps import entropy, fresh, ladders, typical
+from entropylab.kernels.steps import concentration, entropy, fresh, ladders, typical
 
 needs_numba_cuda = pytest.mark.skipif(
     importlib.util.find_spec("numba_cuda") is None, reason="numba-cuda is not installed"
@@ -188,6 +188,79 @@ def test_a_radix_selection_reads_a_row_four_times_and_a_bisection_many_times() -
         found = fresh.trace("typical", where, **arguments)
         assert found[radix].loads == 4
         assert 20 < found[bisection].loads < 60
+
+
+# --- concentration
+
+LAMBDAS = np.array([-1, -0.5, -0.25, 0.25, 0.5])
+THRESHOLD = float(np.log(20))
+
+
+def batch(seed: int, length: list[int]) -> dict:
+    """Gamma surprisals, whose psi is known; every other sequence is not the model's own."""
+    rng = np.random.default_rng(seed)
+    offsets = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
+    shape = rng.uniform(1, 8, offsets[-1]).astype(np.float32)
+    surprisal = rng.standard_gamma(shape).astype(np.float32)
+    for b in range(0, len(length), 2):
+        surprisal[offsets[b] : offsets[b + 1]] *= 2
+    cgf = (shape[:, None] * (-np.log1p(-LAMBDAS) - LAMBDAS)).astype(np.float32)
+    return {
+        "cgf": cgf, "surprisal": surprisal, "entropy": shape, "offsets": offsets,
+        "lambdas": LAMBDAS, "log_threshold": THRESHOLD,
+    }  # fmt: skip
+
+
+def truth_of(a: dict) -> tuple[np.ndarray, ...]:
+    grid = len(a["lambdas"])
+    found = reference.concentration(
+        a["surprisal"], a["entropy"], a["entropy"], a["cgf"], a["offsets"], a["lambdas"],
+        np.full(grid, -np.log(grid)), a["log_threshold"], 1.0,
+    )  # fmt: skip
+    return found.surprisal, found.entropy, found.log_supremum, found.stopping_time
+
+
+LENGTHS = [[70], [0, 5, 60, 40, 17, 1, 0], [64, 8, 90, 16], [0], [0, 0]]
+
+
+@pytest.mark.parametrize("name", list(concentration.STEPS))
+@pytest.mark.parametrize("length", [*LENGTHS, [300, 2, 1500]], ids=str)
+def test_concentration_steps_equal_the_reference(name: str, length: list[int]) -> None:
+    arguments = batch(3, length)
+    for found, expected in zip(concentration.STEPS[name](**arguments), truth_of(arguments), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@needs_numba_cuda
+@pytest.mark.parametrize("length", LENGTHS[:3], ids=str)
+def test_concentration_steps_equal_the_reference_on_the_device(length: list[int]) -> None:
+    arguments = batch(5, length)
+    expected = truth_of(arguments)
+    assert (expected[3] > 0).any()
+    found = fresh.run("concentration", **arguments)
+    assert list(found.results) == [step.name for step in ladders.steps("concentration", "cuda")]
+    for name, figures in found.results.items():
+        for mine, true in zip(figures, expected, strict=True):
+            np.testing.assert_allclose(mine, true, rtol=1e-5, atol=1e-4, err_msg=name)
+        np.testing.assert_array_equal(figures[3], expected[3], err_msg=name)
+
+
+@needs_numba_cuda
+def test_every_figure_of_a_token_is_read_once_and_lazy_steps_save_exponentials() -> None:
+    arguments = batch(7, [1, 40, 2, 30])  # the long ones are the model's own
+    found = {where: fresh.trace("concentration", where, **arguments) for where in ("cpu", "cuda")}
+    assert list(found["cpu"]) == ["ragged", "lazy"]
+    for traces in found.values():
+        for trace in traces.values():
+            assert trace.loads == 1
+            assert set(trace.element) == set(range(arguments["cgf"].size))
+    assert found["cpu"]["ragged"].exponentials_per_number == 1
+    assert found["cpu"]["lazy"].exponentials_per_number < 0.7
+    scan = found["cuda"]["block_scan"]
+    assert set(scan.thread[scan.block == 1]) == set(range(8))  # a block shares a sequence
+    own = found["cuda"]["thread_per_sequence"]
+    sequence = np.searchsorted(arguments["offsets"], own.element // 5, side="right") - 1
+    np.testing.assert_array_equal(own.thread, sequence)
 
 
 # --- traces

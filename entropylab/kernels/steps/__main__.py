@@ -25,7 +25,11 @@ def main(mode: str, ladder: str) -> None:
 
         # The simulator's threads wait for each other much; switch among them often.
         sys.setswitchinterval(5e-4)
-        results: dict[str, Any] = {name: step(**arguments) for name, step in module.STEPS.items()}
+        results: dict[str, Any] = {}
+        for name, step in module.STEPS.items():
+            found = step(**arguments)
+            # Figures of a sequence travel as rows of one array.
+            results[name] = np.stack(found) if isinstance(found, tuple) else found
         results["machine"] = device_name()
     else:
         from entropylab.kernels.steps.tracing import trace_steps

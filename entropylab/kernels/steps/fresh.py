@@ -36,7 +36,7 @@ class Run:
     machine : str
         ``"simulator"``, or the name of the GPU.
     results : dict of str to array
-        By the name of the step.
+        By the name of the step. Where a step returns several arrays, they are the rows of one.
     """
 
     machine: str

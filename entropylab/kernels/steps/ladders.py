@@ -47,6 +47,14 @@ LADDERS = {
         ("bisection_block", "cuda", "the guessing game of step 1: a block, and a tree a guess"),
         ("radix_block", "cuda", "the bits of step 3: integer masses, atomic adds in shared memory"),
     ),
+    "concentration": _ladder(
+        ("loop", "cpu", "one sequence after the other, with NumPy"),
+        ("padded", "cpu", "all sequences as one rectangle"),
+        ("ragged", "cpu", "flat arrays and offsets, one pass over the tokens"),
+        ("lazy", "cpu", "the mixture only where it could pass its maximum"),
+        ("thread_per_sequence", "cuda", "a thread reads a sequence from first token to last"),
+        ("block_scan", "cuda", "a block shares a sequence: prefix sums by a scan"),
+    ),
 }
 
 
