@@ -35,7 +35,7 @@ def require_ray() -> None:
 
 
 class ShardWorker:
-    """An actor: loads the model once, and scores one shard after the other.
+    """An actor: loads the model with its first shard, and scores one shard after the other.
 
     Parameters
     ----------
@@ -47,11 +47,6 @@ class ShardWorker:
         The model as the driver of the run has it.
     threads : int
         Torch threads.
-
-    Raises
-    ------
-    RuntimeError
-        If the model on this machine is another one.
     """
 
     def __init__(
@@ -62,20 +57,44 @@ class ShardWorker:
         described: dict[str, Any],
         threads: int,
     ) -> None:
-        from entropylab.scoring.run import load_model
-
-        torch.set_num_threads(threads)
-        model, tokenizer = load_model(settings)
-        found = describe_model(model, tokenizer, settings)
-        if found != described:
-            raise RuntimeError(f"model: the driver has {described}, and this worker has {found}")
         self._shards = shards
-        self._scorer = ShardScorer(model, tokenizer, settings, out)
+        self._settings = settings
+        self._out = out
+        self._described = described
+        self._threads = threads
+        self._scorer: ShardScorer | None = None
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Score the shard of a row, and say how many records and tokens it had."""
-        receipt = self._scorer.score(self._shards[int(row["shard"])])
-        return {"records": receipt["records"], "tokens": receipt["tokens"]}
+        """Score the shard of a row, and say how many records and tokens it had, or what went wrong.
+
+        Parameters
+        ----------
+        row : dict
+            ``shard``: the index.
+
+        Returns
+        -------
+        dict
+            ``records``, ``tokens``, and ``error``, which is empty where all went well. An error is an answer: out of
+            an exception Ray makes a page of traceback, in which the cause is hard to find.
+        """
+        try:
+            receipt = self._load().score(self._shards[int(row["shard"])])
+        except (OSError, RuntimeError, ValueError) as error:
+            return {"records": 0, "tokens": 0, "error": f"{type(error).__name__}: {error}"}
+        return {"records": receipt["records"], "tokens": receipt["tokens"], "error": ""}
+
+    def _load(self) -> ShardScorer:
+        from entropylab.scoring.run import load_model
+
+        if self._scorer is None:
+            torch.set_num_threads(self._threads)
+            model, tokenizer = load_model(self._settings)
+            found = describe_model(model, tokenizer, self._settings)
+            if found != self._described:
+                raise RuntimeError(f"model: the driver has {self._described}, and this worker has {found}")
+            self._scorer = ShardScorer(model, tokenizer, self._settings, self._out)
+        return self._scorer
 
 
 def score_with_ray(
@@ -108,6 +127,8 @@ def score_with_ray(
     ------
     ValueError
         If the cluster has no room for one worker.
+    RuntimeError
+        If a worker fails; what it said is in the message.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports its use to its makers otherwise
     import ray
@@ -145,7 +166,13 @@ def score_with_ray(
             num_gpus=1 if on_gpu else None,
         )
         for row in done.iter_rows():
+            if row["error"]:
+                raise RuntimeError(f"engine: a worker failed; shards that are done are kept. {row['error']}")
             advance(int(row["records"]), int(row["tokens"]))
+    except ray.exceptions.RayError as error:  # a worker that was lost or killed
+        raise RuntimeError(
+            f"engine: Ray gave up ({type(error).__name__}); shards that are done are kept, and the same command goes on"
+        ) from error
     finally:
         if started:
             ray.shutdown()

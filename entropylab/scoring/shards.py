@@ -231,8 +231,15 @@ class _Rows:
 
 @contextmanager
 def _parquet_writer(path: Path, schema: pa.Schema) -> Iterator[_Rows]:
+    # Numbers that count up, and floats byte by byte: half the size of the defaults, and faster to write.
+    encodings = {field.name: "DELTA_BINARY_PACKED" for field in schema if field.type == pa.int64()}
+    encodings |= {field.name: "BYTE_STREAM_SPLIT" for field in schema if field.type == pa.float32()}
+    repeated = ["record", "token_id"]
+    del encodings["record"]
     with atomic_write(path) as partial:
-        with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+        with pq.ParquetWriter(
+            partial, schema, compression="zstd", use_dictionary=repeated, column_encoding=encodings
+        ) as writer:
             rows = _Rows(writer)
             yield rows
             rows.write(None)

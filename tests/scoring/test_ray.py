@@ -12,6 +12,9 @@ import pandas as pd
 import pytest
 
 from entropylab.scoring import Settings, ray_engine, score_corpus
+from entropylab.scoring.corpus import find_sources, plan_shards
+from entropylab.scoring.manifest import describe_model
+from entropylab.scoring.run import load_model
 
 MODEL = "lab/arithmetic-s"
 with_ray = pytest.mark.skipif(
@@ -64,14 +67,21 @@ def test_two_workers_write_what_one_machine_writes(tmp_path, corpus, cluster):
         tmp_path / "here" / "documents-00003.parquet"
     ).read_bytes()
 
+    # A worker that fails is one sentence, with what the worker said.
+    (tmp_path / "file").write_text("no folder")
+    (shard,) = plan_shards(find_sources(corpus / "text.txt"), "text", 1, 1)
+    described = describe_model(*load_model(settings), settings)
+    with pytest.raises(RuntimeError, match=r"^engine: a worker failed; .*kept\. \w+Error: .*file"):
+        ray_engine.score_with_ray([shard], settings, tmp_path / "file", described, 1, 1, print)
+
     with pytest.raises(ValueError, match="threads: got 5 for a worker on cpu"):
         score_corpus(corpus, tmp_path / "room", settings, engine="ray", threads=5, progress=False)
 
 
 def test_a_worker_with_another_model_refuses(tmp_path):
     described = {"name": MODEL, "revision": None, "weights_sha256": "0", "tokenizer_sha256": "0"}
-    with pytest.raises(RuntimeError, match=r"model: the driver has .* and this worker has"):
-        ray_engine.ShardWorker({}, Settings(MODEL), tmp_path, described, 1)
+    answer = ray_engine.ShardWorker({}, Settings(MODEL), tmp_path, described, 1)({"shard": 0})
+    assert answer["error"].startswith("RuntimeError: model: the driver has {'name': 'lab/arithmetic-s'")
 
 
 def test_without_ray_the_remedy_is_named(tmp_path, corpus, monkeypatch):
