@@ -8,6 +8,7 @@ data that is timed, before it is timed.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from numpy.typing import NDArray
 
 from entropylab.bench import report as reports
 from entropylab.bench.timers import CpuTimer, Rotation, bandwidth, calls_for
+from entropylab.detection import LAMBDAS
 from entropylab.kernels import cpu, reference
 from entropylab.kernels.cpu.compiling import exact
 from entropylab.kernels.cpu.threads import over_rows
-from entropylab.kernels.steps import entropy, typical
+from entropylab.kernels.steps import concentration, entropy, typical
 from entropylab.kernels.steps.entropy import vector_sums
 
 MASS = 0.9
@@ -94,6 +96,55 @@ def typical_steps(rows: int, columns: int, timer: CpuTimer) -> list[dict[str, An
     return _rows("typical", f"{rows} x {columns}, float32", timed(contenders, logits, timer))
 
 
+def ragged_texts(sequences: int) -> dict[str, Any]:
+    """Figures of texts of very different lengths: surprisals are gamma distributed, whose psi is known."""
+    generator = np.random.default_rng(0)
+    length = np.clip(generator.exponential(300, sequences), 1, 3000).astype(np.int64)
+    offsets = np.concatenate([[0], length.cumsum()])
+    shape = generator.uniform(1.0, 8.0, offsets[-1]).astype(np.float32)
+    grid = np.array(LAMBDAS, np.float32)
+    return {
+        "cgf": shape[:, None] * (-np.log1p(-grid) - grid),
+        "surprisal": generator.standard_gamma(shape, dtype=np.float32),
+        "entropy": shape,
+        "offsets": offsets,
+        "lambdas": np.array(LAMBDAS),
+        "log_threshold": math.log(20),
+    }
+
+
+def concentration_steps(sequences: int, timer: CpuTimer) -> list[dict[str, Any]]:
+    """The steps of the concentration kernel, and the shipped kernel, which computes more figures and uses all cores."""
+    a = ragged_texts(sequences)
+    rest = (
+        a["offsets"],
+        a["lambdas"],
+        np.full(len(LAMBDAS), -math.log(len(LAMBDAS))),
+        a["log_threshold"],
+        1.0,
+    )
+
+    def shipped(figures: dict[str, Any], kernels: Any = cpu) -> tuple[Any, ...]:
+        # The variance of a gamma variable is its shape, as its mean is.
+        found = kernels.concentration(a["surprisal"], a["entropy"], a["entropy"], figures["cgf"], *rest)
+        return found.surprisal, found.entropy, found.log_supremum, found.stopping_time
+
+    truth = shipped(a, reference)
+    contenders: Contenders = {
+        name: functools.partial(_by_name, step) for name, step in concentration.STEPS.items()
+    }
+    contenders["shipped"] = shipped
+    for name, compute in contenders.items():
+        for found, expected in zip(compute(a), truth, strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4, err_msg=name)
+    shape = f"{sequences} texts, {a['offsets'][-1]} tokens"
+    return _rows("concentration", shape, timed(contenders, a, timer))
+
+
+def _by_name(step: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+    return step(**arguments)
+
+
 def _without_logits(step: Callable[..., Any], distance: Any, weight: Any, target: int, logits: Any) -> Any:
     """A step that has its arguments already."""
     return step(distance, weight, target)
@@ -114,7 +165,7 @@ def run(out: Path | None = None, rows: int = 512, columns: int = 50_257, samples
     out : Path, optional
         Where to write instead.
     rows, columns : int
-        Size of the logits; the typical steps take an eighth of the rows.
+        Size of the logits; the typical steps take an eighth of the rows, and there are two texts for each.
     samples : int
         Rounds; the best counts.
 
@@ -134,7 +185,11 @@ def run(out: Path | None = None, rows: int = 512, columns: int = 50_257, samples
         "statistic": f"{timer.statistic} of {timer.samples}",
         "read_gb_per_second": round(rates["read"] / 1e9, 2),
         "cached_exponentials_per_second": round(cached_exponentials(timer), -6),
-        "steps": [*entropy_steps(rows, columns, timer), *typical_steps(-(-rows // 8), columns, timer)],
+        "steps": [
+            *entropy_steps(rows, columns, timer),
+            *typical_steps(-(-rows // 8), columns, timer),
+            *concentration_steps(2 * rows, timer),
+        ],
     }
     columns_shown = {"ladder": "ladder", "step": "step", "shape": "shape", "ms": "milliseconds:.3f"}
     reports.show(f"read {report['read_gb_per_second']} GB/s", report["steps"], columns_shown)
