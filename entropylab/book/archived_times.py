@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from entropylab.book import places
+from entropylab.book.roofline import roofline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -189,3 +190,37 @@ def beside_rivals(axes: Axes, cases: Sequence[Measured]) -> None:
     handles, names = axes.get_legend_handles_labels()
     unique = dict(zip(names, handles))
     axes.figure.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=2)
+
+
+def beside_roof(axes: Axes, content: Mapping[str, Any], cases: Sequence[Measured]) -> None:
+    """Draw ours and every rival of the largest size under the roof of the memory, from one benchmark file.
+
+    A point stands at the least traffic that its number format allows, one read of each number. What a rival really
+    moves is not in the file: its own place is further left.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    content : mapping
+        The file: ``read_gb_per_second`` is the roof. A file without it has its floors for a roof.
+    cases : sequence of Measured
+        Of that file.
+
+    Raises
+    ------
+    ValueError
+        If there are no cases, or nothing in the file says how fast the memory is.
+    """
+    if not cases:
+        raise ValueError("cases: got none to draw")
+    largest = max(case.numbers for case in cases)
+    shown = [case for case in cases if case.numbers == largest]
+    bandwidth = 1e9 * content.get("read_gb_per_second", np.nan)
+    if np.isnan(bandwidth):
+        bandwidth = np.nanmax([case.numbers * case.bytes_each / case.floor for case in shown])
+    points: dict[str, list[tuple[float, float]]] = {}
+    for case in shown:
+        points.setdefault("ours", []).append((1 / case.bytes_each, case.numbers / case.ours))
+        if case.peer:
+            points.setdefault(case.peer, []).append((1 / case.bytes_each, case.numbers / case.theirs))
+    roofline(axes, points, bandwidth)

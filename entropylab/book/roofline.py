@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -12,15 +13,18 @@ if TYPE_CHECKING:
 
 
 def roofline(
-    axes: Axes, points: dict[str, tuple[float, float]], bandwidth: float, ceiling: float | None = None
+    axes: Axes,
+    points: Mapping[str, Sequence[tuple[float, float]]],
+    bandwidth: float,
+    ceiling: float | None = None,
 ) -> None:
     """Draw the roofs and the points below them.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
-    points : dict of str to (float, float)
-        Name to (numbers done for each byte that memory delivers, numbers done a second).
+    points : mapping of str to sequences of (float, float)
+        Name to pairs of numbers done for each byte that memory delivers, and numbers done a second.
     bandwidth : float
         Bytes a second that memory delivers: the slope of the sloping roof.
     ceiling : float, optional
@@ -29,23 +33,26 @@ def roofline(
     Raises
     ------
     ValueError
-        If a figure is not above 0.
+        If there are no points, or a figure is not above 0.
     """
+    pairs = [pair for of_name in points.values() for pair in of_name]
+    if not pairs:
+        raise ValueError("points: got none to draw")
     values = [
         bandwidth,
         *(() if ceiling is None else (ceiling,)),
-        *(v for pair in points.values() for v in pair),
+        *(value for pair in pairs for value in pair),
     ]
     if not all(value > 0 for value in values):
         raise ValueError(f"every figure of a roofline must be above 0, not {min(values)!r}")
-    x = np.geomspace(min(p[0] for p in points.values()) / 1.6, max(p[0] for p in points.values()) * 1.6, 50)
-    roof = x * bandwidth
-    axes.loglog(x, roof / 1e9, color="0.35", label="memory")
+    places = sorted({intensity for intensity, _ in pairs})
+    x = np.geomspace(places[0] / 1.6, places[-1] * 1.6, 50)
+    axes.loglog(x, x * bandwidth / 1e9, color="0.35", label="memory")
     if ceiling is not None:
         axes.axhline(ceiling / 1e9, color="0.35", ls="--", label="exponentials in the cache")
-    for (name, (intensity, speed)), marker in zip(points.items(), "o^sDvPX*<>phd" * 3):
+    for (name, of_name), marker in zip(points.items(), "o^sDvPX*<>phd" * 3):
+        intensity, speed = np.array(of_name).T
         axes.plot(intensity, speed / 1e9, marker, ms=8, ls="none", label=name)
-    places = sorted({intensity for intensity, _ in points.values()})
     axes.set_xticks(places, [str(Fraction(place).limit_denominator(99)) for place in places])
     axes.minorticks_off()
     axes.set(xlabel="numbers done for each byte from memory", ylabel="billion numbers a second")

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from entropylab.book.archived_times import archived, beside_rivals, measured, source, step_times
+from entropylab.book.archived_times import archived, beside_rivals, beside_roof, measured, source, step_times
 from entropylab.book.reading_maps import reading_map, reading_order
 from entropylab.book.roofline import roofline
 from entropylab.kernels.steps.fresh import Trace
@@ -83,14 +83,16 @@ def test_the_source_names_machine_day_and_versions():
 
 
 def test_a_roofline_has_its_roofs_and_points(axes):
-    roofline(axes, {"one": (0.25, 1e9), "two": (1 / 12, 2e9)}, bandwidth=8e9, ceiling=3e9)
+    roofline(axes, {"one": [(0.25, 1e9)], "two": [(1 / 12, 2e9)]}, bandwidth=8e9, ceiling=3e9)
     memory, level, *points = axes.lines
     np.testing.assert_allclose(memory.get_ydata(), 8 * memory.get_xdata())
     assert set(level.get_ydata()) == {3.0}
     assert [(p.get_xdata()[0], p.get_ydata()[0]) for p in points] == [(0.25, 1.0), (1 / 12, 2.0)]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1/12", "1/4"]
     with pytest.raises(ValueError, match="must be above 0, not 0"):
-        roofline(axes, {"one": (0.25, 0.0)}, bandwidth=8e9)
+        roofline(axes, {"one": [(0.25, 0.0)]}, bandwidth=8e9)
+    with pytest.raises(ValueError, match="points: got none"):
+        roofline(axes, {"one": []}, bandwidth=8e9)
 
 
 def test_the_order_of_reads_is_that_of_the_first_thread(axes):
@@ -123,3 +125,17 @@ def test_rivals_stand_beside_ours_at_the_largest_size(axes):
     assert [text.get_text() for text in legend.get_texts()] == ["floor", "ours", "b", "z"]
     with pytest.raises(ValueError, match="cases: got none to draw"):
         beside_rivals(axes, [])
+
+
+@pytest.mark.parametrize("roof", [{}, {"read_gb_per_second": 2e-5}])
+def test_the_cases_of_a_benchmark_file_stand_under_its_own_roof(axes, roof):
+    full = CASE | {"peer_milliseconds": 8.0, "reads": 2.0, "floor_reads": 1.0}
+    content = roof | {"cases": [full, full | {"dtype": "float32"}, CASE | {"rows": 1}]}
+    beside_roof(axes, content, measured(content, "a"))
+    memory, ours, theirs = axes.lines
+    # Without a bandwidth in the file: 20 numbers of 4 bytes in 2 ms.
+    np.testing.assert_allclose(memory.get_ydata() / memory.get_xdata(), roof.get("read_gb_per_second", 4e-5))
+    np.testing.assert_allclose(ours.get_xydata(), [[1 / 2, 5e-6], [1 / 4, 5e-6]])
+    np.testing.assert_allclose(theirs.get_xydata(), [[1 / 2, 2.5e-6], [1 / 4, 2.5e-6]])
+    with pytest.raises(ValueError, match="cases: got none"):
+        beside_roof(axes, content, [])
