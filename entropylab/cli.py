@@ -122,7 +122,7 @@ def score(
         int | None, typer.Option(help="Tokens that each further window scores; default half the context.")
     ] = None,
     batch_tokens: Annotated[
-        int | None, typer.Option(help="Tokens in a forward pass; default 256 MiB of logits.")
+        int | None, typer.Option(help="Tokens in a forward pass; default by device and vocabulary.")
     ] = None,
     shard_documents: Annotated[int, typer.Option(help="Records in a shard, at most.")] = 1000,
     shard_bytes: Annotated[

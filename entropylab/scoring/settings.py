@@ -7,8 +7,26 @@ from typing import Any
 
 DTYPES = ("float32", "bfloat16", "float16")
 
-# float32 logits that are held at once when nothing else is said: 256 MiB.
-LOGITS_AT_ONCE = 1 << 26
+
+def default_batch_tokens(device: str, vocabulary: int) -> int:
+    """Tokens of a forward pass when nothing else is said: as many as are fast.
+
+    Parameters
+    ----------
+    device : str
+        Torch device.
+    vocabulary : int
+        V.
+
+    Returns
+    -------
+    int
+        On a CPU, so many that their float32 logits fill 16 MiB, what a cache may hold: larger batches were slower for
+        the zoo's models of 57 and 4,096 tokens. Elsewhere 256 MiB, for a GPU to have work.
+    """
+    if device.startswith("cpu"):
+        return min(8192, max(512, (1 << 22) // vocabulary))
+    return min(65_536, max(512, (1 << 26) // vocabulary))
 
 
 @dataclass(frozen=True)
@@ -29,8 +47,8 @@ class Settings:
         As for :func:`entropylab.models.score_text`: tokens that the model sees at once, and tokens that each
         further window scores.
     batch_tokens : int, optional
-        Tokens in a forward pass, padding included; at least one window is taken. By default so many that
-        their logits in float32 fill 256 MiB.
+        Tokens in a forward pass, padding included; at least one window is taken. By default those of
+        :func:`default_batch_tokens`.
     top_k : int
         K of the truncated entropies; 0 leaves them out.
     concentration : bool

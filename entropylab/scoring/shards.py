@@ -21,7 +21,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from entropylab.files import atomic_write
 from entropylab.models.scoring import check_window
 from entropylab.scoring.corpus import Reader, Rejection, Shard
-from entropylab.scoring.settings import LOGITS_AT_ONCE, Settings
+from entropylab.scoring.settings import Settings, default_batch_tokens
 from entropylab.scoring.statistics import score_windows, vocabulary_size
 from entropylab.scoring.tables import Tally, document_schema, token_schema, token_table
 from entropylab.scoring.windows import Window, token_pieces, windows
@@ -94,7 +94,9 @@ class ShardScorer:
         self.settings = settings
         self.out = out
         self.context, self.stride = check_window(model, settings.context, settings.stride)
-        self.batch_tokens = settings.batch_tokens or max(1, LOGITS_AT_ONCE // vocabulary_size(model))
+        self.batch_tokens = settings.batch_tokens or default_batch_tokens(
+            settings.device, vocabulary_size(model)
+        )
         self._reader = Reader(settings.text_column, settings.id_column)
 
     def close(self) -> None:

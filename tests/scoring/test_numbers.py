@@ -14,6 +14,7 @@ import torch
 from entropylab.detection import concentration_figures, ids_evidence, text_evidence
 from entropylab.models import bits_per_byte, generate, load, score_text
 from entropylab.scoring import Settings, score_corpus
+from entropylab.scoring.settings import default_batch_tokens
 from entropylab.scoring.statistics import FIELDS, rank_contributions, score_windows
 from entropylab.scoring.windows import Tokens, windows
 
@@ -239,3 +240,17 @@ def test_a_first_token_that_nothing_predicts_is_null(tmp_path, loaded, monkeypat
     assert tokens["surprisal"].isna().tolist() == [True] + [False] * 5 + [True]
     expected = score_text("1+1=2\n", model, tokenizer)
     np.testing.assert_allclose(tokens["surprisal"][1:6], expected["surprisal"][1:], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("device", "vocabulary", "tokens"),
+    [
+        ("cpu", 57, 8192),
+        ("cpu", 4096, 1024),
+        ("cpu", 151_936, 512),
+        ("cuda:1", 4096, 16_384),
+        ("cuda", 10, 65_536),
+    ],
+)
+def test_batches_have_a_size_by_device_and_vocabulary(device, vocabulary, tokens):
+    assert default_batch_tokens(device, vocabulary) == tokens

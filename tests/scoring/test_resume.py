@@ -163,7 +163,7 @@ def test_the_manifest_says_what_the_folder_holds(tmp_path, corpus):
     assert len(manifest["model"]["weights_sha256"]) == len(manifest["model"]["tokenizer_sha256"]) == 64
     assert manifest["settings"]["context"] == 256
     assert manifest["settings"]["stride"] == 128
-    assert manifest["settings"]["batch_tokens"] == (1 << 26) // 57
+    assert manifest["settings"]["batch_tokens"] == 8192
     assert manifest["input"]["records"] == 27
     assert [file["name"] for file in manifest["input"]["files"]] == ["sums.jsonl", "text.txt"]
     assert manifest["shards"] == 1
