@@ -91,17 +91,17 @@ def _counted(function: Callable[[Any], Any], calls: list[None]) -> Callable[[Any
 
 def _watch_device(module: ModuleType, watched: NDArray[Any], reads: list[Read]) -> None:
     """Let `hosting.send` put an array that lists its reads in the place of the watched one."""
-    from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
-    from numba.cuda.simulator.kernel import _get_kernel_context
-
     from entropylab.kernels.cuda import _device
     from entropylab.kernels.steps import hosting
 
+    running_block = vars(_device)["running_block"]  # the simulator's twin module alone has it
+    device_array: Any = type(_device.wrap(np.zeros(1)))
+
     def who() -> tuple[int, int]:
-        block = _get_kernel_context()
+        block = running_block()
         return int(block.blockIdx.x) + int(block.blockIdx.y) * int(block.gridDim.x), int(block.threadIdx.x)
 
-    class Listing(FakeCUDAArray):  # type: ignore[misc]
+    class Listing(device_array):  # type: ignore[misc]
         def __getitem__(self, index: Any) -> Any:
             reads.append((*who(), int(index), 1))
             return super().__getitem__(index)
@@ -113,7 +113,7 @@ def _watch_device(module: ModuleType, watched: NDArray[Any], reads: list[Read]) 
 
     def send(array: NDArray[Any]) -> Any:
         flat = np.array(array).reshape(-1)
-        return Listing(flat) if array is watched else FakeCUDAArray(flat)
+        return Listing(flat) if array is watched else _device.wrap(flat)
 
     hosting.send = send
     if hasattr(module, "load_vector"):
