@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from entropylab.models import load
 
@@ -18,6 +19,14 @@ def _sums(count: int, seed: int = 0) -> str:
     rng = np.random.default_rng(seed)
     pairs = rng.integers(0, 100, (count, 2)).tolist()
     return "".join(f"{a}+{b}={a + b}\n" for a, b in pairs)
+
+
+@pytest.fixture(autouse=True)
+def threads():
+    """A run may set torch's threads; the next test has those of before."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,9 @@ import sys
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from entropylab import cli
 from entropylab.scoring import Settings, ray_engine, score_corpus
 from entropylab.scoring.corpus import find_sources, plan_shards
 from entropylab.scoring.manifest import describe_model
@@ -25,7 +27,6 @@ with_ray = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def cluster():
     """Two nodes with one CPU each beside a head that has none: a worker can only be on one of the two."""
-    import ray
     from ray.cluster_utils import Cluster
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
@@ -34,15 +35,26 @@ def cluster():
     try:
         for _ in range(2):
             cluster.add_node(num_cpus=1, **small)
-        ray.init(address=cluster.address, log_to_driver=False, logging_level=logging.ERROR)
         yield cluster
     finally:
-        ray.shutdown()
         cluster.shutdown()
 
 
+@pytest.fixture
+def connected(cluster):
+    """This process is a driver of the cluster, and stays one."""
+    import ray
+
+    ray.init(address=cluster.address, log_to_driver=False, logging_level=logging.ERROR)
+    try:
+        yield
+        assert ray.is_initialized(), "a connection that was there before is left alone"
+    finally:
+        ray.shutdown()
+
+
 @with_ray
-def test_two_workers_write_what_one_machine_writes(tmp_path, corpus, cluster):
+def test_two_workers_write_what_one_machine_writes(tmp_path, corpus, connected):
     settings = Settings(MODEL, shard_documents=4)
     here = score_corpus(corpus, tmp_path / "here", settings, threads=1, progress=False)
     out = tmp_path / "there"
@@ -59,14 +71,28 @@ def test_two_workers_write_what_one_machine_writes(tmp_path, corpus, cluster):
     assert (out / "rejected.jsonl").read_text() == (tmp_path / "here" / "rejected.jsonl").read_text()
     assert json.loads((out / "manifest.json").read_text())["shards"] == 7
 
-    # One shard is lost: the cluster scores that one, and this machine could have, too.
-    (out / "documents-00003.parquet").unlink()
-    again = score_corpus(corpus, out, settings, engine="ray", progress=False)
-    assert again.shards_before == 6
-    assert (out / "documents-00003.parquet").read_bytes() == (
-        tmp_path / "here" / "documents-00003.parquet"
-    ).read_bytes()
 
+@with_ray
+def test_the_command_finds_the_cluster_and_scores_what_is_missing(tmp_path, corpus, cluster, monkeypatch):
+    import ray
+
+    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+    out = tmp_path / "out"
+    score_corpus(corpus, out, Settings(MODEL, shard_documents=10), threads=1, progress=False)
+    lost = out / "documents-00001.parquet"
+    before = lost.read_bytes()
+    lost.unlink()
+    options = ["--model", MODEL, "--out", str(out), "--shard-documents", "10", "--engine", "ray"]
+    answer = CliRunner().invoke(cli.app, ["score", str(corpus), *options])
+    assert answer.exit_code == 0, answer.output
+    assert "24 in 3 shards, 2 of them before" in answer.output
+    assert lost.read_bytes() == before
+    assert not ray.is_initialized(), "the command leaves the cluster"
+
+
+@with_ray
+def test_what_cannot_be_done_is_one_sentence(tmp_path, corpus, connected):
+    settings = Settings(MODEL)
     # A worker that fails is one sentence, with what the worker said.
     (tmp_path / "file").write_text("no folder")
     (shard,) = plan_shards(find_sources(corpus / "text.txt"), "text", 1, 1)
