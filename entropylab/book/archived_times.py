@@ -157,6 +157,19 @@ def step_times(axes: Axes, rows: Sequence[Mapping[str, Any]], names: Mapping[str
     axes.grid(axis="y", visible=False)
 
 
+def in_words(cases: Sequence[Measured]) -> str:
+    """The times of the largest size among the cases as a sentence, for readers who do not see the figure."""
+    largest = max((case.numbers for case in cases), default=0)
+    parts = []
+    for name in dict.fromkeys(case.name for case in cases if case.numbers == largest):
+        group = [case for case in cases if case.name == name]
+        times = [("floor", group[0].floor), ("ours", group[0].ours)]
+        times += [(case.peer, case.theirs) for case in group if case.peer]
+        shown = ", ".join(f"{who} {took * 1e3:.3g}" for who, took in times if np.isfinite(took))
+        parts.append(f"{name}: {shown}")
+    return f"In milliseconds: {'; '.join(parts)}."
+
+
 def beside_rivals(axes: Axes, cases: Sequence[Measured]) -> None:
     """Draw floor, ours and every rival of the largest size among the cases, one line for each number format.
 

@@ -50,9 +50,10 @@ def roofline(
     axes.loglog(x, x * bandwidth / 1e9, color="0.35", label="memory")
     if ceiling is not None:
         axes.axhline(ceiling / 1e9, color="0.35", ls="--", label="exponentials in the cache")
-    for (name, of_name), marker in zip(points.items(), "o^sDvPX*<>phd" * 3):
+    for place, ((name, of_name), marker) in enumerate(zip(points.items(), "o^sDvPX*<>phd" * 3)):
         intensity, speed = np.array(of_name).T
-        axes.plot(intensity, speed / 1e9, marker, ms=8, ls="none", label=name)
+        # The first of the names lies on top where points coincide.
+        axes.plot(intensity, speed / 1e9, marker, ms=8, ls="none", label=name, zorder=9 - place / len(points))
     axes.set_xticks(places, [str(Fraction(place).limit_denominator(99)) for place in places])
     axes.minorticks_off()
     axes.set(xlabel="numbers done for each byte from memory", ylabel="billion numbers a second")

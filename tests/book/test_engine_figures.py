@@ -8,7 +8,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from entropylab.book.archived_times import archived, beside_rivals, beside_roof, measured, source, step_times
+from entropylab.book.archived_times import (
+    archived,
+    beside_rivals,
+    beside_roof,
+    in_words,
+    measured,
+    source,
+    step_times,
+)
 from entropylab.book.reading_maps import reading_map, reading_order
 from entropylab.book.roofline import roofline
 from entropylab.kernels.steps.fresh import Trace
@@ -117,6 +125,7 @@ def test_step_times_have_a_dot_and_a_figure_for_each_step(axes):
 def test_rivals_stand_beside_ours_at_the_largest_size(axes):
     big = CASE | {"peer_milliseconds": 8.0, "reads": 2.0, "floor_reads": 1.0}
     cases = measured({"cases": [CASE | {"rows": 1}, big, big | {"peer": "z", "peer_milliseconds": 9.0}]}, "a")
+    assert in_words(cases) == "In milliseconds: 2 × 10, bfloat16: floor 2, ours 4, b 8, z 9."
     beside_rivals(axes, cases)
     assert [label.get_text() for label in axes.get_yticklabels()] == ["2 × 10, bfloat16"]
     drawn = {(line.get_label(), float(line.get_xdata()[0])) for line in axes.lines}
