@@ -254,3 +254,15 @@ def test_a_first_token_that_nothing_predicts_is_null(tmp_path, loaded, monkeypat
 )
 def test_batches_have_a_size_by_device_and_vocabulary(device, vocabulary, tokens):
     assert default_batch_tokens(device, vocabulary) == tokens
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_gives_the_same_figures(tmp_path, corpus):
+    found = []
+    for device in ("cpu", "cuda"):
+        score_corpus(corpus, tmp_path / device, Settings(MODEL, device=device), progress=False)
+        found.append(tables(tmp_path / device))
+    for here, there in zip(*found):
+        numbers = [name for name, kind in here.dtypes.items() if kind.kind == "f" and name != "stopping_time"]
+        np.testing.assert_allclose(here[numbers], there[numbers], rtol=5e-3, atol=1e-3)
