@@ -137,7 +137,7 @@ def test_typical_steps_keep_what_the_reference_keeps(name: str, columns: int, ma
         np.float32,
         st.tuples(st.just(1), st.integers(1, 40)),
         elements=st.one_of(
-            st.just(np.inf), st.floats(0, 2.0**127, width=32), st.sampled_from([0.0, 0.5, 32.0])
+            st.just(np.inf), st.floats(0, 2.0**127, width=32), st.sampled_from([0.0, 1e-45, 0.5, 32.0])
         ),
     ),
     seed=st.integers(0, 99),

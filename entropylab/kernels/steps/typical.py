@@ -88,11 +88,11 @@ def histogram_row(distance: Any, weight: Any, target: int) -> Any:
         sums[:] = 0
         nearest[:] = np.float32(np.inf)
         farthest[:] = np.float32(-1.0)
-        scale = np.float32(BINS) / (high - low)
         for i in range(distance.size):
             d = distance[i]
             if d >= low and d <= last:
-                b = min(int(min((d - low) * scale, np.float32(BINS))), BINS - 1)
+                share = (d - low) / (high - low)  # a division: a tiny range has no finite inverse
+                b = min(int(min(share, np.float32(1)) * np.float32(BINS)), BINS - 1)
                 sums[b] += weight[i]
                 nearest[b] = min(nearest[b], d)
                 farthest[b] = max(farthest[b], d)
