@@ -327,6 +327,12 @@ def test_missing_numba_cuda_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @needs_numba_cuda
+def test_the_simulator_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_ENABLE_CUDASIM", "1")
+    assert fresh.run("entropy", logits=np.zeros((1, 2), np.float32)).machine == "simulator"
+
+
+@needs_numba_cuda
 def test_the_notebooks_own_process_keeps_its_numba() -> None:
     """`fresh` leaves the parent without a simulator."""
     code = (

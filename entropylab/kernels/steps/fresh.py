@@ -156,7 +156,7 @@ def run(ladder: str, **arguments: NDArray[Any] | float) -> Run:
         If numba-cuda is missing, or the child fails; the message has its last lines.
     """
     steps(ladder)
-    simulate = unavailable_reason() is not None
+    simulate = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1" or unavailable_reason() is not None
     found = _child("run", ladder, arguments, {"NUMBA_ENABLE_CUDASIM": "1" if simulate else "0"})
     machine = str(found.pop("machine"))
     return Run(machine, found)
