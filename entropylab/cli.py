@@ -59,11 +59,18 @@ def train(
 
 @app.command()
 def bench(
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Annotated[
+        str,
+        typer.Option(help="cpu or cuda; ptx: what the compiler makes of the CUDA kernels, without a GPU."),
+    ] = "cpu",
     out: Annotated[
         Path | None, typer.Option(help="File to write; default results/benchmarks/DEVICE.json.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes, for a first look.")] = False,
+    sweep: Annotated[
+        bool,
+        typer.Option("--sweep", help="Time per byte over sizes and threads (cpu); status 1 after an alarm."),
+    ] = False,
 ) -> None:
     """Time the kernels beside torch and transformers, on the same data in one process.
 
@@ -71,16 +78,26 @@ def bench(
     Parameters
     ----------
     device : str
-        ``"cpu"`` or ``"cuda"``.
+        ``"cpu"``, ``"cuda"`` or ``"ptx"``.
     out : Path, optional
         The JSON file to write.
     quick : bool
         Small sizes.
+    sweep : bool
+        Sweep over sizes and threads instead, on the CPU: ``results/benchmarks/cpu_sweep.json``.
     """
     from entropylab import bench as benchmarks
 
+    if sweep and device != "cpu":
+        _fail(f"--sweep: got --device {device}, allowed is cpu")
     try:
-        benchmarks.run(device=device, out=out, quick=quick)
+        if sweep:
+            if benchmarks.run_sweep(out=out, quick=quick)["alarms"]:
+                raise typer.Exit(1)
+        elif device == "ptx":
+            benchmarks.run_ptx(out=out, quick=quick)
+        else:
+            benchmarks.run(device=device, out=out, quick=quick)
     except (ValueError, RuntimeError) as error:
         _fail(str(error))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from entropylab.bench.ptx import run_ptx
 from entropylab.bench.runner import run
 from entropylab.bench.sweep import run_sweep
 
-__all__ = ["run", "run_sweep"]
+__all__ = ["run", "run_ptx", "run_sweep"]

@@ -153,7 +153,8 @@ def test_the_concentration_kernel_stays_in_its_precision_and_on_chip(compiled: d
 
 def test_registers_and_spills(compiled: dict[str, str]) -> None:
     reports = {name: text for name, text in compiled.items() if name.endswith(".log")}
-    assert len(reports) == len(KERNELS) * (len(FORMATS) + 2) + 4
+    # All targets; the concentration kernel has two formats.
+    assert len(reports) == 3 * (len(KERNELS) * len(FORMATS) + 2)
     for name, report in reports.items():
         used = re.search(r"Used (\d+) registers", report)
         assert used, (name, report)

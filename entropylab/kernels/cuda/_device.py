@@ -367,3 +367,19 @@ else:
             cuda.shfl_down_sync(FULL_WARP, c, offset),
             cuda.shfl_down_sync(FULL_WARP, d, offset),
         )
+
+    def compile_to_ptx(function: Any, arguments: tuple[Any, ...], target: tuple[int, int]) -> str:
+        """The PTX of a kernel for a compute capability. No GPU is needed."""
+        from types import SimpleNamespace
+
+        import numba.cuda.dispatcher as dispatcher
+
+        # Numba lowers device functions for "the current device"; here that is the target. The code that it makes
+        # of them is for a virtual machine (LLVM), and becomes that of a target with the kernel around it.
+        before = dispatcher.get_current_device
+        dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=target)
+        try:
+            text, _ = cuda.compile_ptx(function.py_func, cuda.types.void(*arguments), cc=target)
+        finally:
+            dispatcher.get_current_device = before
+        return str(text)
