@@ -90,11 +90,11 @@ def bench(
 
     if sweep and device != "cpu":
         _fail(f"--sweep: got --device {device}, allowed is cpu")
+    if sweep:
+        report = benchmarks.run_sweep(out=out, quick=quick)
+        raise typer.Exit(1 if report["alarms"] else 0)
     try:
-        if sweep:
-            if benchmarks.run_sweep(out=out, quick=quick)["alarms"]:
-                raise typer.Exit(1)
-        elif device == "ptx":
+        if device == "ptx":
             benchmarks.run_ptx(out=out, quick=quick)
         else:
             benchmarks.run(device=device, out=out, quick=quick)

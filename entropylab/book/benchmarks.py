@@ -1,14 +1,17 @@
-"""The benchmark page: every file in ``results/benchmarks/`` as tables, with its machine."""
+"""The benchmark page: every file in ``results/benchmarks/`` as tables, with its machine, and the sweep as a figure."""
 
 from __future__ import annotations
 
 import json
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from entropylab.book import markup, places
 from entropylab.book.markup import Html
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def benchmarks(folder: Path | None = None) -> Html:
@@ -50,6 +53,45 @@ def benchmarks(folder: Path | None = None) -> Html:
     )
 
 
+def sweep_figure(folder: Path | None = None) -> Figure:
+    """Time per byte over the size of the vocabulary, at a constant number of bytes.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        The results folder; by default the book's own.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A line for each path of ``cpu_sweep.json``.
+    """
+    import matplotlib.pyplot as plt
+
+    path = (folder or places.results_folder()) / "benchmarks" / "cpu_sweep.json"
+    rows = json.loads(path.read_text(encoding="utf-8"))["time_per_kib"]
+    figure, axes = plt.subplots()
+    marks = iter("os^Dv")
+    for name in dict.fromkeys(row["path"] for row in rows):
+        line = [row for row in rows if row["path"] == name]
+        axes.plot(
+            [row["width"] for row in line],
+            [row["constant_bytes"] for row in line],
+            marker=next(marks),
+            markersize=5,
+            label=name,
+        )
+    axes.set(
+        xscale="log",
+        ylim=(0, None),
+        xlabel="V, tokens in the vocabulary",
+        ylabel="ns for each KiB of logits",
+    )
+    axes.set_xticks([1e3, 1e4, 1e5], ["1,000", "10,000", "100,000"])
+    axes.legend()
+    return figure
+
+
 def _is_table(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
 
@@ -62,6 +104,7 @@ def _table(name: str, rows: list[dict[str, Any]]) -> str:
     )
     label = f"{escape(name)}, scrolls sideways"
     return (
+        f"<p><b>{escape(name.replace('_', ' '))}</b></p>"
         f'<div class="sb-scroll" tabindex="0" role="region" aria-label="{label}">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
@@ -72,6 +115,8 @@ def _cell(value: Any) -> str:
         return "–"
     if isinstance(value, bool | int | float):
         return markup.number(value)
+    if value == []:
+        return "none"
     return escape(value if isinstance(value, str) else json.dumps(value))
 
 

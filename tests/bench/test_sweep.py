@@ -76,3 +76,15 @@ def test_threads_are_those_of_a_process_of_its_own():
     assert all(seconds > 0 for seconds in found.values())
     with pytest.raises(RuntimeError, match="the process with 1 threads failed"):
         sweep.in_process(1, -1, 300)
+
+
+def test_the_command_ends_with_status_1_after_an_alarm(monkeypatch):
+    from typer.testing import CliRunner
+
+    from entropylab.cli import app
+
+    for alarms, status in (([], 0), ([{"path": "a"}], 1)):
+        monkeypatch.setattr(bench, "run_sweep", lambda out, quick, alarms=alarms: {"alarms": alarms})
+        assert CliRunner().invoke(app, ["bench", "--sweep"]).exit_code == status
+    refused = CliRunner().invoke(app, ["bench", "--sweep", "--device", "cuda"])
+    assert refused.exit_code == 2

@@ -101,7 +101,7 @@ def ptx(kernel: Shipped, target: tuple[int, int]) -> str:
 
 def assemble(text: str, target: tuple[int, int]) -> str:
     """What the assembler of the toolkit wheels (nvJitLink, which is ptxas as a library) says of a PTX text."""
-    from cuda.bindings import nvjitlink
+    from cuda.bindings import nvjitlink  # type: ignore[import-untyped,unused-ignore]
 
     handle = nvjitlink.create(3, [f"-arch=sm_{target[0]}{target[1]}", "-verbose", "-O3"])
     code = text.encode()
