@@ -306,7 +306,9 @@ class _Reader:
         # others some of these are known already, and are computed again to the same values.
         for group in np.unique(behind > 1):
             members = np.flatnonzero((behind > 1) == group)
-            result = self._run(rows[members], int(behind[members].max()) if self.cache is not None else length)
+            result = self._run(
+                rows[members], int(behind[members].max()) if self.cache is not None else length
+            )
             if out is None:
                 out = result.new_empty(len(rows), result.shape[-1])
             out[torch.from_numpy(members).to(out.device)] = result

@@ -28,8 +28,8 @@ from entropylab.kernels.cpu.statistics import (
     TILE,
     inverse,
     tile_gradient,
-    tile_sums,
     tile_spread,
+    tile_sums,
     working_form,
 )
 from entropylab.kernels.cpu.threads import over_rows
@@ -84,7 +84,9 @@ def tile_state(tile: Any, scale: Any, weights: Any) -> Any:
     origin = zero if reference == -np.inf else reference
     total, first = tile_sums(tile, origin, scale, weights)
     rest = rest_of(weights, tile.size)
-    ties = math.floor(float(total) - float(rest) + 0.5) if total >= zero else 0  # a whole number but for rounding
+    ties = (
+        math.floor(float(total) - float(rest) + 0.5) if total >= zero else 0
+    )  # a whole number but for rounding
     mean = first / total if total > zero else zero
     spread = tile_spread(tile, origin, scale, weights, mean)
     beside = float(ties - 1) + float(rest)
