@@ -27,6 +27,7 @@ COME_WITH = {
     "nbformat": "nbconvert",
     "ray": "ray",
     "sphinx": "jupyter-book",
+    "triton": "torch",
 }
 
 
