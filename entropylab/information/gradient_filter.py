@@ -1,4 +1,4 @@
-"""Skipping gradients of logits that are too small to matter (Wijmans et al. 2025, section 4.3)."""
+"""Leaving out gradients of logits that are too small to matter (Wijmans et al. 2025, section 4.3)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from entropylab.information.validation import check_count
 
 @dataclass
 class GradientFilter:
-    """Which blocks of the gradient of the logits are skipped, and what was lost.
+    """Which blocks of the gradient of the logits are set to zero, and what was lost.
 
-    A block of rows and tokens is skipped if each ``|p - [token is target]|`` in it is below the threshold; upstream
+    The paper's kernel skips the products of these blocks and saves their time. This one computes with the zeros: it
+    shows the effect on training, and saves no time.
+
+    A block of rows and tokens is left out if each ``|p - [token is target]|`` in it is below the threshold; upstream
     gradients and the mean over tokens come later. The softmax of a trained model is so peaked that this leaves few
     blocks. It is no free lunch: what is dropped is all of the push against unlikely tokens, and a row of high entropy
     has much of it (at most ``H / ln(1 / threshold)`` of its probability).
@@ -35,9 +38,9 @@ class GradientFilter:
     Attributes
     ----------
     kept, blocks : int
-        Blocks that were computed, and all there were, in the last backward pass.
+        Blocks that were not left out, and all there were, in the last backward pass.
     dropped_probability : Tensor [N]
-        Probability of the skipped tokens of each row that has a target, in the last backward pass.
+        Probability of the tokens left out of each row that has a target, in the last backward pass.
 
     Raises
     ------
@@ -64,7 +67,7 @@ class GradientFilter:
         self.kept = self.blocks = 0
         self.dropped_probability = torch.zeros(rows, device=device)
 
-    def apply(self, gradient: Tensor, rows: slice, in_block: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def apply(self, gradient: Tensor, rows: slice, in_block: Tensor) -> Tensor:
         """Count what a piece of the gradient would lose, and return it without that.
 
         Parameters
@@ -73,15 +76,13 @@ class GradientFilter:
             ``p - [token is target]``.
         rows : slice
             Its rows among all.
-        in_block : bool Tensor [n], optional
+        in_block : bool Tensor [n]
             Rows whose target is among these tokens.
 
         Returns
         -------
-        filtered : Tensor [n, w]
-            A copy with zeros in the skipped blocks.
-        columns : int64 Tensor
-            Columns that are not skipped for all rows.
+        Tensor [n, w]
+            A copy with zeros in the blocks that are left out.
         """
         mask = block_mask(gradient, self.threshold, self.block)
         self.kept += int(mask.sum())
@@ -90,10 +91,10 @@ class GradientFilter:
         spread = mask.repeat_interleave(self.block, 0)[:n].repeat_interleave(self.block, 1)[:, :w]
         filtered = torch.where(spread, gradient, 0.0)
         lost = (gradient - filtered).sum(1)
-        if in_block is not None:  # a skipped target has p above 1 - threshold, and p - 1 in the sum
-            lost += (in_block & ((gradient - filtered).amin(1) < 0.0)).to(lost.dtype)
+        # A target that is left out has p above 1 - threshold, and stands as p - 1 in the sum.
+        lost += (in_block & ((gradient - filtered).amin(1) < 0.0)).to(lost.dtype)
         self.dropped_probability[rows] += lost.to(self.dropped_probability.dtype)
-        return filtered, spread.any(0).nonzero()[:, 0]
+        return filtered
 
 
 def block_mask(values: Tensor, threshold: float, block: int) -> Tensor:

@@ -49,7 +49,7 @@ def linear_cross_entropy(
     ignore_index : int
         Tokens with this target are removed before any work; with ``"none"`` their loss is 0.
     gradient_filter : GradientFilter, optional
-        Skip small gradients; by default they are exact.
+        Set small gradients to zero, at no gain in time; by default they are exact.
     block : (int, int), optional
         Rows and tokens of a block.
     check_finite : bool

@@ -306,7 +306,7 @@ def _gradients(
             for_hidden = for_weight = gradient
             if chosen is not None:
                 inside = (targets[rows] >= columns.start) & (targets[rows] < columns.stop)  # type: ignore[index]
-                filtered, _ = chosen.apply(gradient, rows, inside)
+                filtered = chosen.apply(gradient, rows, inside)
                 for_hidden = filtered if chosen.hidden else gradient
                 for_weight = filtered if chosen.weight else gradient
                 for_hidden, for_weight = for_hidden * scale[rows], for_weight * scale[rows]  # type: ignore[index]
