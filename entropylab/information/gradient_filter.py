@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,10 +16,7 @@ from entropylab.information.validation import check_count
 
 @dataclass
 class GradientFilter:
-    """Which blocks of the gradient of the logits are set to zero, and what was lost.
-
-    The paper's kernel skips the products of these blocks and saves their time. This one computes with the zeros: it
-    shows the effect on training, and saves no time.
+    """Which blocks of the gradient of the logits take part in no product, and what was lost.
 
     A block of rows and tokens is left out if each ``|p - [token is target]|`` in it is below the threshold; upstream
     gradients and the mean over tokens come later. The softmax of a trained model is so peaked that this leaves few
@@ -67,34 +67,40 @@ class GradientFilter:
         self.kept = self.blocks = 0
         self.dropped_probability = torch.zeros(rows, device=device)
 
-    def apply(self, gradient: Tensor, rows: slice, in_block: Tensor) -> Tensor:
-        """Count what a piece of the gradient would lose, and return it without that.
+    def runs(self, gradient: Tensor, rows: slice, targets: Tensor) -> Iterator[tuple[slice, slice]]:
+        """Pieces of a gradient that are kept, and the account of what is not.
 
         Parameters
         ----------
         gradient : Tensor [n, w]
-            ``p - [token is target]``.
+            ``p - [token is target]``; not changed.
         rows : slice
             Its rows among all.
-        in_block : bool Tensor [n]
-            Rows whose target is among these tokens.
+        targets : int64 Tensor [n]
+            Column of each row's target; outside 0 to w - 1 if it is not among these tokens.
 
-        Returns
-        -------
-        Tensor [n, w]
-            A copy with zeros in the blocks that are left out.
+        Yields
+        ------
+        rows, columns : slice
+            Of `gradient`: neighbouring blocks of one row of blocks, together.
         """
         mask = block_mask(gradient, self.threshold, self.block)
         self.kept += int(mask.sum())
         self.blocks += mask.numel()
+        lost = self.dropped_probability[rows]
         n, w = gradient.shape
-        spread = mask.repeat_interleave(self.block, 0)[:n].repeat_interleave(self.block, 1)[:, :w]
-        filtered = torch.where(spread, gradient, 0.0)
-        lost = (gradient - filtered).sum(1)
-        # A target that is left out has p above 1 - threshold, and stands as p - 1 in the sum.
-        lost += (in_block & ((gradient - filtered).amin(1) < 0.0)).to(lost.dtype)
-        self.dropped_probability[rows] += lost.to(self.dropped_probability.dtype)
-        return filtered
+        for group, kept in enumerate(mask.cpu().numpy()):
+            within = slice(group * self.block, min((group + 1) * self.block, n))
+            edges = np.flatnonzero(np.diff(kept, prepend=not kept[0], append=not kept[-1]))
+            for start, stop in pairwise(edges):
+                columns = slice(int(start) * self.block, min(int(stop) * self.block, w))
+                if kept[start]:
+                    yield within, columns
+                else:
+                    lost[within] += gradient[within, columns].sum(1)
+                    # A target that is left out has p above 1 - threshold, and stands as p - 1 in the sum.
+                    target = targets[within]
+                    lost[within] += (target >= columns.start) & (target < columns.stop)
 
 
 def block_mask(values: Tensor, threshold: float, block: int) -> Tensor:
@@ -112,8 +118,8 @@ def block_mask(values: Tensor, threshold: float, block: int) -> Tensor:
     -------
     bool Tensor [ceil(N / block), ceil(V / block)]
     """
-    rows, columns = (math.ceil(size / block) for size in values.shape)
-    reached = torch.nn.functional.pad(
-        values.abs() >= threshold, (0, columns * block - values.shape[1], 0, rows * block - values.shape[0])
-    )
-    return reached.view(rows, block, columns, block).any(3).any(1)
+    columns = math.ceil(values.shape[1] / block)
+    # Row by row of blocks, so that no second matrix is made.
+    peaks = torch.stack([part.abs().amax(0) for part in values.split(block)])
+    peaks = torch.nn.functional.pad(peaks, (0, columns * block - values.shape[1]))
+    return peaks.view(len(peaks), columns, block).amax(2) >= threshold

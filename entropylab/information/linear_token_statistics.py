@@ -303,22 +303,22 @@ def _gradients(
                 out=as_array(work),
             )
             gradient = work.to(block)
-            for_hidden = for_weight = gradient
+            everything = [(slice(0, len(gradient)), slice(0, len(piece)))]
+            kept = everything
             if chosen is not None:
-                inside = (targets[rows] >= columns.start) & (targets[rows] < columns.stop)  # type: ignore[index]
-                filtered = chosen.apply(gradient, rows, inside)
-                for_hidden = filtered if chosen.hidden else gradient
-                for_weight = filtered if chosen.weight else gradient
-                for_hidden, for_weight = for_hidden * scale[rows], for_weight * scale[rows]  # type: ignore[index]
+                kept = list(chosen.runs(gradient, rows, targets[rows] - columns.start))  # type: ignore[index]
+                gradient *= scale[rows]  # type: ignore[index]
             if slope is not None:
-                for_hidden = for_hidden * slope
-                for_weight = for_weight * slope
-            if d_hidden is not None:
-                d_hidden[rows].addmm_(for_hidden, piece)
-            if d_piece is not None:
-                d_piece.addmm_(for_weight.T, inputs[rows])
-            if d_part is not None:
-                d_part += for_weight.sum(0)
+                gradient *= slope
+            part = inputs[rows]
+            for within, across in kept if chosen is not None and chosen.hidden else everything:
+                if d_hidden is not None:
+                    d_hidden[rows][within].addmm_(gradient[within, across], piece[across])
+            for within, across in kept if chosen is not None and chosen.weight else everything:
+                if d_piece is not None:
+                    d_piece[across].addmm_(gradient[within, across].T, part[within])
+                if d_part is not None:
+                    d_part[across] += gradient[within, across].sum(0)
         where = head.tokens(columns)
         if d_weight is not None and d_piece is not None:
             d_weight[where] = d_piece.to(d_weight.dtype)
