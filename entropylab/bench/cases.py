@@ -18,9 +18,10 @@ from entropylab.bench import checks, rivals
 from entropylab.bench.rivals import ALPHA, Rival
 from entropylab.decoding import typical_filter, typical_sample
 from entropylab.detection import LAMBDAS, TokenEvidence, concentration_figures
-from entropylab.information import entropy, token_statistics
+from entropylab.information import entropy, linear_token_statistics, token_statistics
 
 MASS = 0.9
+HIDDEN = 768  # width of the hidden states
 
 # Sizes on a GPU: those of common vocabularies, and batches from one decoded token to training.
 CUDA_WIDTHS = (32_000, 50_257, 128_000, 151_936, 256_000)
@@ -90,6 +91,33 @@ def statistics_case(
         functools.partial(token_statistics, check_finite=check_finite),
         checks.statistics_are_right,
         rivals.of_entropy(device),
+    )
+
+
+def random_layer(case: Case, device: str, seed: int) -> tuple[Tensor, Tensor]:
+    """Hidden states [rows, HIDDEN] and an output matrix [width, HIDDEN] whose logits have standard deviation 3."""
+    generator = torch.Generator(device).manual_seed(seed)
+    hidden, weight = (
+        torch.randn(size, HIDDEN, generator=generator, device=device) for size in (case.rows, case.width)
+    )
+    return hidden.to(case.dtype), weight.mul_(3.0 / HIDDEN**0.5).to(case.dtype)
+
+
+def linear_case(rows: int, width: int, dtype: torch.dtype, device: str) -> Case:
+    """All statistics from hidden states. What bounds it are the products: the same blocks alone are a rival."""
+    return Case(
+        "all statistics, without logits",
+        rows,
+        width,
+        dtype,
+        1.0,
+        lambda data: linear_token_statistics(*data, check_finite=device == "cpu"),
+        checks.linear_is_right,
+        [
+            Rival("products alone", rivals.blocked_product),
+            Rival("torch, logits in memory", rivals.entropy_of_product),
+        ],
+        random_layer,
     )
 
 
@@ -216,6 +244,7 @@ def _cpu_cases(quick: bool) -> Iterator[Case]:
     yield sample_case(many, width, single, "cpu")
     for half in (torch.bfloat16, torch.float16):
         yield statistics_case(many, width, half, "cpu")
+    yield linear_case(many, width, single, "cpu")
     yield concentration_case(*((200, 500) if quick else (10_000, 1_000)))
 
 
@@ -231,4 +260,5 @@ def _cuda_cases(quick: bool) -> Iterator[Case]:
                 yield filter_case(rows, width, dtype, "cuda")
                 yield sample_case(rows, width, dtype, "cuda")
                 yield gradient_case(rows, width, dtype, "cuda")
+                yield linear_case(rows, width, dtype, "cuda")
     yield concentration_case(*((200, 500) if quick else (10_000, 1_000)))

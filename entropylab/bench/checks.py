@@ -55,6 +55,21 @@ def distributions(logits: Tensor) -> Iterator[tuple[slice, Tensor, Tensor]]:
         yield rows, log_p, -(log_p.exp() * log_p).sum(-1, keepdim=True)
 
 
+def linear_is_right(data: tuple[Tensor, Tensor], found: Any, tolerance: float) -> None:
+    """Statistics or entropies of an output layer, or the last block of its logits."""
+    hidden, weight = (part.double() for part in data)
+    if isinstance(found, Tensor) and found.ndim == 2:
+        truth = hidden[-len(found) :] @ weight[-found.shape[1] :].T
+        close("logits", found, truth, tolerance)
+        return
+    for rows in torch.arange(len(hidden)).split(max(1, BLOCK // len(weight))):
+        part = slice(int(rows[0]), int(rows[-1]) + 1)
+        figures = found if isinstance(found, TokenStatistics) else (found,)
+        some = [None if figure is None else figure[part] for figure in figures]
+        whole = TokenStatistics(*some) if isinstance(found, TokenStatistics) else some[0]
+        statistics_are_right(hidden[part] @ weight.T, whole, tolerance)
+
+
 def statistics_are_right(logits: Tensor, found: Any, tolerance: float) -> None:
     """All statistics, or an entropy alone."""
     if not isinstance(found, TokenStatistics):

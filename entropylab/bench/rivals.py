@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from entropylab.detection import LAMBDAS
+from entropylab.information.linear_head import check_head
 
 ALPHA = 0.05
 
@@ -39,6 +40,23 @@ def softmax_entropy(logits: Tensor) -> Tensor:
     """Entropy as it is usually written in torch: ``-sum p log p`` from ``log_softmax``."""
     log_p = logits.float().log_softmax(-1)
     return -(log_p.exp() * log_p).sum(-1)
+
+
+def blocked_product(data: tuple[Tensor, Tensor]) -> Tensor:
+    """The matrix products of the linear measures alone: all blocks of the logits, of which the last one is left."""
+    head = check_head(*data, None, None, None)
+    hidden, buffer = head.hidden.to(head.dtype), head.buffer()
+    for columns in head.columns():
+        piece = head.piece(columns)
+        for rows in head.rows():
+            block = head.logits(hidden[rows], piece, columns, buffer)
+    return block
+
+
+def entropy_of_product(data: tuple[Tensor, Tensor]) -> Tensor:
+    """Entropy from hidden states and output matrix with all logits in memory."""
+    hidden, weight = data
+    return softmax_entropy(hidden @ weight.T)
 
 
 def gradient_of(measure: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:

@@ -169,7 +169,7 @@ def test_bandwidths_are_those_of_memory():
 def test_the_cuda_cases_are_all_sizes_in_two_formats():
     found = list(cases("cuda", False))
     sizes = {(case.path, case.dtype, case.rows, case.width) for case in found if case.path != "concentration"}
-    assert len(sizes) == 5 * 2 * len(CUDA_ROWS) * len(CUDA_WIDTHS)
+    assert len(sizes) == 6 * 2 * len(CUDA_ROWS) * len(CUDA_WIDTHS)
     assert [case.path for case in found][-1] == "concentration"
     # The same code on the CPU: what a GPU runs is checked by what runs here.
     for case in cases("cuda", True):
