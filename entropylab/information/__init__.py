@@ -9,7 +9,9 @@ from entropylab.information.gradient_filter import GradientFilter
 from entropylab.information.jensen_shannon_divergence import jensen_shannon_divergence
 from entropylab.information.kl_divergence import kl_divergence
 from entropylab.information.linear_cross_entropy import linear_cross_entropy
+from entropylab.information.linear_kl_divergence import linear_kl_divergence
 from entropylab.information.linear_token_statistics import linear_token_statistics
+from entropylab.information.linear_top_k import TopK, linear_top_k
 from entropylab.information.renyi_entropy import renyi_entropy
 from entropylab.information.surprisal import surprisal
 from entropylab.information.temperature_scaled_surprisal import temperature_scaled_surprisal
@@ -21,13 +23,16 @@ from entropylab.kernels import Statistics as TokenStatistics
 __all__ = [
     "GradientFilter",
     "TokenStatistics",
+    "TopK",
     "backend",
     "cross_entropy",
     "entropy",
     "jensen_shannon_divergence",
     "kl_divergence",
     "linear_cross_entropy",
+    "linear_kl_divergence",
     "linear_token_statistics",
+    "linear_top_k",
     "renyi_entropy",
     "surprisal",
     "temperature_scaled_surprisal",

@@ -7,7 +7,7 @@ outer one, so that a piece of the output matrix is converted once, and its gradi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -48,6 +48,12 @@ class LinearHead:
     def dtype(self) -> torch.dtype:
         """Of the logits: float32, or float64 for float64 input."""
         return torch.float64 if self.weight.dtype == torch.float64 else torch.float32
+
+    def with_tensors(
+        self, hidden: Tensor, weight: Tensor, bias: Tensor | None, order: Tensor | None = None
+    ) -> LinearHead:
+        """This head with tensors that autograd saved, so that it notices if one was changed in place."""
+        return replace(self, hidden=hidden.reshape(self.hidden.shape), weight=weight, bias=bias, order=order)
 
     def columns(self) -> Iterator[slice]:
         """Pieces of the vocabulary, as positions in the order of visit."""
@@ -91,12 +97,22 @@ class LinearHead:
             torch.addmm(self.bias[self.tokens(columns)].to(self.dtype), hidden, piece.T, out=block)
         return block
 
+    def all_logits(self) -> Tensor:
+        """The matrix [N, V] that the blocks avoid, after the soft-cap, differentiable."""
+        whole = self.hidden.to(self.dtype) @ self.weight.to(self.dtype).T
+        whole = whole if self.bias is None else whole + self.bias.to(self.dtype)
+        return whole if self.softcap is None else self.softcap * torch.tanh(whole / self.softcap)
+
     def capped(self, block: Tensor) -> Tensor:
         """The soft-cap, in place."""
         return block if self.softcap is None else block.div_(self.softcap).tanh_().mul_(self.softcap)
 
+    def slope(self, block: Tensor) -> Tensor | None:
+        """Derivative of the soft-cap from the logits after it, a matrix as large as the block."""
+        return None if self.softcap is None else 1.0 - (block / self.softcap).square()
 
-def check_head(hidden: Any, weight: Any, bias: Any, softcap: Any, block: Any, name: str = "") -> LinearHead:
+
+def check_head(hidden: Any, weight: Any, bias: Any, softcap: Any, block: Any, prefix: str = "") -> LinearHead:
     """An output layer from the arguments of a public function, with hidden states as rows.
 
     Parameters
@@ -107,8 +123,8 @@ def check_head(hidden: Any, weight: Any, bias: Any, softcap: Any, block: Any, na
     softcap : float or None
     block : (int, int) or None
         Rows and tokens of a block.
-    name : str
-        Ends the names of the arguments in errors.
+    prefix : str
+        Begins the names of the tensors in errors.
 
     Raises
     ------
@@ -121,28 +137,30 @@ def check_head(hidden: Any, weight: Any, bias: Any, softcap: Any, block: Any, na
         if label == "bias" and value is None:
             continue
         if not isinstance(value, Tensor):
-            raise TypeError(f"{label}{name}: got {type(value).__name__}, allowed is a torch tensor")
+            raise TypeError(f"{prefix}{label}: got {type(value).__name__}, allowed is a torch tensor")
         if value.dtype not in FLOATS:
             raise TypeError(
-                f"{label}{name}: got {value.dtype}, allowed are float16, bfloat16, float32 and float64"
+                f"{prefix}{label}: got {value.dtype}, allowed are float16, bfloat16, float32 and float64"
             )
         if value.dtype != hidden.dtype:
-            raise TypeError(f"{label}{name}: got {value.dtype}, allowed is that of hidden, {hidden.dtype}")
+            raise TypeError(f"{prefix}{label}: got {value.dtype}, allowed is that of hidden, {hidden.dtype}")
         if value.device != hidden.device:
-            raise ValueError(f"{label}{name}: got {value.device}, allowed is that of hidden, {hidden.device}")
+            raise ValueError(
+                f"{prefix}{label}: got {value.device}, allowed is that of hidden, {hidden.device}"
+            )
         if dimensions is not None and value.ndim != dimensions:
             shape = "(V, D)" if dimensions == 2 else "(V,)"
-            raise ValueError(f"{label}{name}: got shape {tuple(value.shape)}, allowed is {shape}")
+            raise ValueError(f"{prefix}{label}: got shape {tuple(value.shape)}, allowed is {shape}")
     if hidden.ndim == 0 or hidden.shape[-1] != weight.shape[1]:
         raise ValueError(
-            f"hidden{name}: got shape {tuple(hidden.shape)}, allowed is (..., D) with D = {weight.shape[1]} of weight"
+            f"{prefix}hidden: got shape {tuple(hidden.shape)}, allowed is (..., D) with D = {weight.shape[1]} of weight"
         )
     if weight.shape[0] == 0:
         raise ValueError(
-            f"weight{name}: got shape {tuple(weight.shape)}, allowed is (V, D) with V at least 1"
+            f"{prefix}weight: got shape {tuple(weight.shape)}, allowed is (V, D) with V at least 1"
         )
     if bias is not None and len(bias) != len(weight):
-        raise ValueError(f"bias{name}: got shape {tuple(bias.shape)}, allowed is ({len(weight)},)")
+        raise ValueError(f"{prefix}bias: got shape {tuple(bias.shape)}, allowed is ({len(weight)},)")
     if softcap is not None and not 0.0 < float(softcap) < float("inf"):
         raise ValueError(f"softcap: got {softcap}, allowed are None and finite numbers above 0")
     sizes = BLOCK.get(hidden.device.type, BLOCK["cpu"]) if block is None else tuple(block)

@@ -15,8 +15,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from entropylab.information.backends import as_array, backend_for, kernels_of
+from entropylab.information.backends import backend_for
 from entropylab.information.gradient_filter import GradientFilter
+from entropylab.information.linear_fold import begin, fold_block, is_valid, refuse, unfold_block
+from entropylab.information.linear_gradients import HeadGradients, Needed
 from entropylab.information.linear_head import LinearHead, check_head
 from entropylab.information.token_statistics import torch_statistics
 from entropylab.information.validation import check_targets, check_temperature
@@ -135,16 +137,8 @@ def statistics_of(
     TokenStatistics of tensors [N].
     """
     name = backend_for(head.hidden)
-    if name == "cuda":
-        raise RuntimeError(
-            "the linear measures have no CUDA kernel yet; inside use_backend('torch') they run on the GPU, with all "
-            "logits in memory"
-        )
     if name == "torch":
-        whole = head.hidden.to(head.dtype) @ head.weight.to(head.dtype).T
-        whole = whole if head.bias is None else whole + head.bias.to(head.dtype)
-        whole = whole if head.softcap is None else head.softcap * torch.tanh(whole / head.softcap)
-        result = torch_statistics(whole, targets, temperature)
+        result = torch_statistics(head.all_logits(), targets, temperature)
     else:
         result = TokenStatistics(
             *_LinearStatistics.apply(  # type: ignore[no-untyped-call]
@@ -152,37 +146,8 @@ def statistics_of(
             )
         )
     if check_finite:
-        _refuse(result.logsumexp.detach())
+        refuse(result.logsumexp.detach())
     return result
-
-
-def _refuse(logsumexp: Tensor) -> None:
-    if bool(logsumexp.isnan().any()):
-        row = int(logsumexp.isnan().nonzero()[0, 0])
-        raise ValueError(
-            f"hidden: the logits of row {row} have NaN or +inf, or are all -inf; allowed are hidden states, weights "
-            "and biases that give finite numbers and -inf, with at least one finite number in a row"
-        )
-
-
-def _begin(head: LinearHead) -> Fold:
-    """The state before the first block."""
-    n = len(head.hidden)
-    peak, rest, first, spread = (
-        torch.full((n,), start, dtype=torch.float64) for start in (-math.inf, -1.0, 0.0, 0.0)
-    )
-    return Fold(peak, rest, first, spread, torch.zeros(n, dtype=torch.int64))
-
-
-def _rows(fields: tuple[Any, ...], rows: slice) -> list[Any]:
-    return [None if field is None else as_array(field[rows]) for field in fields]
-
-
-def _working(block: Tensor, name: str) -> Tensor:
-    """A block as the kernels of a backend take it: itself, but for the reference and tensors elsewhere."""
-    if name in ("cpu", "reference") and block.device.type != "cpu":
-        block = block.cpu()
-    return block.double() if name == "reference" else block
 
 
 class _LinearStatistics(torch.autograd.Function):
@@ -200,8 +165,7 @@ class _LinearStatistics(torch.autograd.Function):
         name: str,
         gradient_filter: GradientFilter | None,
     ) -> tuple[Tensor | None, ...]:
-        kernels, buffer = kernels_of(name), head.buffer()
-        state = _begin(head)
+        buffer, state = head.buffer(), begin(head, name)
         inputs = hidden.to(head.dtype)
         chosen = None if targets is None else inputs.new_empty(len(hidden))
         means = inputs.new_zeros(len(weight)) if gradient_filter and gradient_filter.sort else None
@@ -209,8 +173,7 @@ class _LinearStatistics(torch.autograd.Function):
             piece = head.piece(columns)
             for rows in head.rows():
                 block = head.capped(head.logits(inputs[rows], piece, columns, buffer))
-                work = _working(block, name)
-                kernels.fold(as_array(work), Fold(*_rows(state, rows)), columns.start, temperature)
+                fold_block(block, state, rows, columns.start, temperature, name)
                 if means is not None:
                     means[columns] += block.sum(0)
                 if targets is not None and chosen is not None:
@@ -228,8 +191,7 @@ class _LinearStatistics(torch.autograd.Function):
         hidden, weight, bias, targets, *fields = ctx.saved_tensors
         if all(g is None for g in gradients):
             return (None,) * 8
-        # Rebuilt from the saved tensors, so that autograd notices if one was changed in place.
-        head = replace(ctx.head, hidden=hidden, weight=weight, bias=bias, order=ctx.order)
+        head = ctx.head.with_tensors(hidden, weight, bias, order=ctx.order)
         state = Fold(*fields)
         if ctx.order is not None:
             position = torch.empty_like(ctx.order)
@@ -242,8 +204,8 @@ class _LinearStatistics(torch.autograd.Function):
 def _figures(state: Fold, chosen: Tensor | None, temperature: float, head: LinearHead) -> TokenStatistics:
     """The statistics from the state after the last block: float64 where the state is, then rounded."""
     total = 1.0 + state.rest
-    invalid = ~((state.rest >= 0.0) & state.peak.isfinite())
     log_total = state.rest.log1p()
+    invalid = ~is_valid(state)
     mean = state.first / total
     surprisal = None
     if chosen is not None:
@@ -265,63 +227,45 @@ def _figures(state: Fold, chosen: Tensor | None, temperature: float, head: Linea
 
 def _gradients(
     head: LinearHead, state: Fold, targets: Tensor | None, upstream: tuple[Tensor | None, ...], ctx: Any
-) -> list[Tensor | None]:
+) -> tuple[Tensor | None, ...]:
     """Gradients of hidden states, output matrix and bias."""
-    kernels, buffer, chosen = kernels_of(ctx.name), head.buffer(), ctx.filter
-    wants_hidden, wants_weight, wants_bias = ctx.needs_input_grad[:3]
-    inputs = head.hidden.to(head.dtype)
+    buffer, chosen = head.buffer(), ctx.filter
+    sums = HeadGradients(head, Needed(*ctx.needs_input_grad[:3]))
     exact, device = state.rest.dtype, state.rest.device
     local_targets = None if targets is None else targets.to(device)
     # The filter looks at p - [target], so the upstream gradient comes after it.
     given = [None if g is None else g.reshape(-1).to(device, exact) for g in upstream]
     scale = None
     if chosen is not None:
-        chosen.begin(len(inputs), inputs.device)
-        scale = upstream[4].reshape(-1, 1).to(inputs) / ctx.temperature  # type: ignore[union-attr]
+        chosen.begin(len(sums.inputs), sums.inputs.device)
+        scale = upstream[4].reshape(-1, 1).to(sums.inputs) / ctx.temperature  # type: ignore[union-attr]
         given = [None, None, None, None, torch.full_like(given[4], ctx.temperature)]  # type: ignore[arg-type]
-    d_hidden = torch.zeros_like(inputs) if wants_hidden else None
-    d_weight = torch.empty_like(head.weight) if wants_weight else None
-    d_bias = torch.empty_like(head.bias) if wants_bias else None  # type: ignore[arg-type]
     for columns in head.columns():
-        piece = head.piece(columns)
-        d_piece = torch.zeros_like(piece) if wants_weight else None
-        d_part = piece.new_zeros(len(piece)) if wants_bias else None
+        sums.begin(columns, head.piece(columns))
         for rows in head.rows():
-            block = head.logits(inputs[rows], piece, columns, buffer)
-            slope = None
-            if head.softcap is not None:
-                block = head.capped(block)
-                slope = 1.0 - (block / head.softcap).square()
-            work = _working(block, ctx.name)
-            kernels.fold_backward(
-                as_array(work),
-                Fold(*_rows(state, rows)),
+            block = head.capped(head.logits(sums.inputs[rows], sums.piece, columns, buffer))
+            slope = head.slope(block)
+            gradient = unfold_block(
+                block,
+                state,
+                rows,
                 columns.start,
                 ctx.temperature,
-                None if local_targets is None else as_array(local_targets[rows]),
-                TokenStatistics(*_rows(tuple(given), rows)),
-                out=as_array(work),
+                None if local_targets is None else local_targets[rows],
+                TokenStatistics(*(None if g is None else g[rows] for g in given)),
+                ctx.name,
             )
-            gradient = work.to(block)
-            everything = [(slice(0, len(gradient)), slice(0, len(piece)))]
-            kept = everything
+            kept = None
             if chosen is not None:
                 kept = list(chosen.runs(gradient, rows, targets[rows] - columns.start))  # type: ignore[index]
                 gradient *= scale[rows]  # type: ignore[index]
             if slope is not None:
                 gradient *= slope
-            part = inputs[rows]
-            for within, across in kept if chosen is not None and chosen.hidden else everything:
-                if d_hidden is not None:
-                    d_hidden[rows][within].addmm_(gradient[within, across], piece[across])
-            for within, across in kept if chosen is not None and chosen.weight else everything:
-                if d_piece is not None:
-                    d_piece[across].addmm_(gradient[within, across].T, part[within])
-                if d_part is not None:
-                    d_part[across] += gradient[within, across].sum(0)
-        where = head.tokens(columns)
-        if d_weight is not None and d_piece is not None:
-            d_weight[where] = d_piece.to(d_weight.dtype)
-        if d_bias is not None and d_part is not None:
-            d_bias[where] = d_part.to(d_bias.dtype)
-    return [None if d_hidden is None else d_hidden.to(head.hidden.dtype), d_weight, d_bias]
+            sums.add(
+                gradient,
+                rows,
+                kept if chosen is not None and chosen.hidden else None,
+                kept if chosen is not None and chosen.weight else None,
+            )
+        sums.end()
+    return sums.found()

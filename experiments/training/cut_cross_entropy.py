@@ -39,6 +39,8 @@ ARMS: dict[str, dict[str, bool] | None] = {
 }
 STEPS = {"scratch": 600, "tuning": 300}
 THRESHOLD, BLOCK = 2.0**-6, 16
+# A side study, one seed: how low must the threshold be?
+LOWER = (2.0**-9, 2.0**-12)
 WINDOWS = 400  # of 256 validation tokens
 PATH = Path(__file__).parents[2] / "results" / scale() / "experiments" / "cut_cross_entropy.json"
 
@@ -60,7 +62,7 @@ def validation_loss(model: Any, windows: Tensor) -> float:
     return float(np.mean(losses))
 
 
-def run(start: str, arm: str, seed: int, tokens: Any, windows: Tensor) -> dict[str, Any]:
+def run(start: str, arm: str, seed: int, threshold: float, tokens: Any, windows: Tensor) -> dict[str, Any]:
     """Train one model; its validation losses, and what the filter kept."""
     plan: Any = read_recipe("english-xs").model
     schedule = replace(plan.schedule, steps=STEPS[start], batch=8, seed=seed, precision="float32")
@@ -80,7 +82,7 @@ def run(start: str, arm: str, seed: int, tokens: Any, windows: Tensor) -> dict[s
     peaks = [group["lr"] for group in groups]
     stream = TokenStream(tokens, batch=schedule.batch, context=schedule.context, seed=seed)
     options = ARMS[arm]
-    chosen = None if options is None else GradientFilter(THRESHOLD, BLOCK, **options)
+    chosen = None if options is None else GradientFilter(threshold, BLOCK, **options)
     curve: dict[str, list[float]] = {"step": [0], "validation": [validation_loss(model, windows)]}
     kept, dropped, clock = [], [], time.process_time()
     for step in range(schedule.steps):
@@ -110,12 +112,18 @@ def write_table(runs: dict[str, Any]) -> None:
     """The validation losses as a table of the package."""
     parts = []
     for key, found in runs.items():
-        start, arm, seed = key.split()
+        start, arm, seed, threshold = key.split()
         share = found.get("kept_share", {}).get("last_100", 1.0)
         dropped = found.get("dropped_probability", {}).get("last_100", 0.0)
         parts.append(
             pd.DataFrame(
-                {"start": start, "arm": arm, "seed": int(seed), **found["curve"]}
+                {
+                    "start": start,
+                    "arm": arm,
+                    "seed": int(seed),
+                    "threshold": float(threshold),
+                    **found["curve"],
+                }
                 | {"kept_share": share, "dropped_probability": dropped}
             )
         )
@@ -137,18 +145,15 @@ def main() -> None:
     starts = np.linspace(0, len(held_out) - 257, WINDOWS).astype(int)
     windows = torch.from_numpy(held_out[starts[:, None] + np.arange(257)])
     runs: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))["runs"] if PATH.exists() else {}
-    for seed in SEEDS:
-        for start in STEPS:
-            for arm in ARMS:
-                key = f"{start} {arm} {seed}"
-                if key not in runs:
-                    runs[key] = run(start, arm, seed, corpus.tokens, windows)
-                    head = {
-                        "experiment": (__doc__ or "").splitlines()[0],
-                        "threshold": THRESHOLD,
-                        "block": BLOCK,
-                    }
-                    results.write_json(PATH, head | {"runs": runs})
+    plan = [(start, arm, seed, THRESHOLD) for seed in SEEDS for start in STEPS for arm in ARMS]
+    plan += [(start, "both", 0, threshold) for threshold in LOWER for start in STEPS]
+    for start, arm, seed, threshold in plan:
+        key = f"{start} {arm} {seed} {threshold}"
+        if key not in runs:
+            runs[key] = run(start, arm, seed, threshold, corpus.tokens, windows)
+            results.write_json(
+                PATH, {"experiment": (__doc__ or "").splitlines()[0], "block": BLOCK, "runs": runs}
+            )
     write_table(runs)
 
 

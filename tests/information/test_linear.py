@@ -246,5 +246,5 @@ def test_memory_is_one_block_whatever_the_vocabulary():
         assert max(forward, both) < 2 * rows * vocabulary
         peaks[vocabulary] = forward, both
     for small, large in zip(*peaks.values(), strict=True):
-        assert large == pytest.approx(small, rel=0.01)
+        assert large == pytest.approx(small, rel=0.03)
         assert large < 4 * rows * 131_072 / 20  # the dense forms hold three such matrices
