@@ -185,6 +185,7 @@ def _card(model_folder: Path, run: Run, facts: dict[str, Any], table: pd.DataFra
         shape = "then constant" if schedule.final_learning_rate_share == 1 else "then cosine"
         if schedule.decay_steps is not None:
             shape = f"constant, the last {schedule.decay_steps} in a straight line down"
+        smoothing = f", label smoothing {schedule.label_smoothing}" if schedule.label_smoothing else ""
         unfinished = f"stopped after {run.steps} of " if run.steps < schedule.steps else ""
         lines += [
             f"| architecture | Llama type: {', '.join(f'{k} {v}' for k, v in vars(plan.architecture).items())};"
@@ -192,7 +193,7 @@ def _card(model_folder: Path, run: Run, facts: dict[str, Any], table: pd.DataFra
             f"| recipe | `entropylab train {recipe.name}`: {unfinished}{schedule.steps} steps of {schedule.batch} x"
             f" {schedule.context} tokens ({facts['epochs']:.2f} epochs), seed {schedule.seed}, Muon"
             f" {schedule.matrix_learning_rate} for matrices, AdamW {schedule.vector_learning_rate} for the rest,"
-            f" warm-up {schedule.warmup_steps} steps, {shape}; products in {schedule.precision} |",
+            f" warm-up {schedule.warmup_steps} steps, {shape}; products in {schedule.precision}{smoothing} |",
             f"| loss curve (nats per token) | {_curve(model_folder / 'training_log.parquet')} |",
         ]
     else:

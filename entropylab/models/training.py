@@ -148,7 +148,7 @@ def _optimise(
     losses = done.losses
     if device == "cpu":  # the saved model keeps transformers' own
         model.set_attn_implementation(BLOCKWISE)
-    loss_of = loss_function(model, schedule.precision)
+    loss_of = loss_function(model, schedule.precision, schedule.label_smoothing)
     bits_per_byte = len(corpus.tokens) / corpus.bytes / math.log(2)
 
     clock = time.monotonic()
@@ -183,14 +183,21 @@ def _optimise(
     return model.eval()
 
 
-def loss_function(model: LlamaForCausalLM, precision: str) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Mean surprisal, in nats, of tokens (batch, context + 1), each after those before it; compiled if it can be."""
+def loss_function(
+    model: LlamaForCausalLM, precision: str, label_smoothing: float = 0.0
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Mean surprisal, in nats, of tokens (batch, context + 1), each after those before it; compiled if it can be.
+
+    With label smoothing, that share of each target is spread evenly over the vocabulary.
+    """
 
     def loss_of(tokens: torch.Tensor) -> torch.Tensor:
         with torch.autocast(tokens.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
             hidden = model.model(input_ids=tokens[:, :-1], use_cache=False).last_hidden_state
             logits = model.lm_head(hidden).flatten(0, 1).float()
-        return torch.nn.functional.cross_entropy(logits, tokens[:, 1:].flatten())
+        return torch.nn.functional.cross_entropy(
+            logits, tokens[:, 1:].flatten(), label_smoothing=label_smoothing
+        )
 
     # torch.compile fuses the norms and the loss (about a third faster on a CPU), but needs a C++ compiler.
     return torch.compile(loss_of) if shutil.which("g++") or shutil.which("clang++") else loss_of

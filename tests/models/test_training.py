@@ -242,3 +242,16 @@ def test_muon_orthogonalises_and_lowers_a_loss():
     assert losses[-1] < 0.1 * losses[0]
     with pytest.raises(ValueError, match="allowed are matrices"):
         Muon([torch.nn.Parameter(torch.zeros(3))])
+
+
+def test_label_smoothing_is_that_of_torch_and_is_refused_out_of_range():
+    model = training.new_model(RECIPE.model, 50)
+    tokens = torch.randint(50, (3, 9), generator=torch.Generator().manual_seed(0))
+    logits = model(tokens[:, :-1]).logits.flatten(0, 1)
+    for smoothing in (0.0, 0.2):
+        loss = training.loss_function(model, "float32", smoothing)(tokens)
+        log_p, y = logits.log_softmax(-1), tokens[:, 1:].flatten()
+        expected = -(1 - smoothing) * log_p.gather(1, y[:, None]).mean() - smoothing * log_p.mean()
+        assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    with pytest.raises(ValueError, match=r"label_smoothing: got 1.0, allowed are numbers in \[0, 1\)"):
+        dataclasses.replace(SCHEDULE, label_smoothing=1.0)

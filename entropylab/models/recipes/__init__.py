@@ -32,7 +32,9 @@ class Schedule:
     Without ``decay_steps`` a cosine leads from the peak to the final share; with it, the peak is kept and the last
     ``decay_steps`` steps go down in a straight line. ``precision`` is that of the products of the forward and the
     backward pass ("float32" or "bfloat16"); weights and optimizer states are float32 either way. After each step of
-    ``snapshots`` the unfinished model is written beside the finished one.
+    ``snapshots`` the unfinished model is written beside the finished one. ``label_smoothing`` is the share of the
+    target that is spread over the whole vocabulary (Szegedy et al. 2016); the loss that is logged is then the smoothed
+    one.
     """
 
     seed: int
@@ -48,10 +50,13 @@ class Schedule:
     decay_steps: int | None = None
     precision: str = "float32"
     snapshots: tuple[int, ...] = ()
+    label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
         if self.precision not in ("float32", "bfloat16"):
             raise ValueError(f"precision: got {self.precision!r}, allowed are 'float32' and 'bfloat16'")
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"label_smoothing: got {self.label_smoothing}, allowed are numbers in [0, 1)")
 
 
 @dataclass(frozen=True)
