@@ -6,10 +6,10 @@ Three packages hold the same functions with the same signatures:
 - ``entropylab.kernels.cpu``: Numba, one row per thread;
 - ``entropylab.kernels.cuda``: Numba CUDA.
 
-The functions are ``statistics``, ``statistics_backward``, ``typical_filter``, ``typical_sample``,
-``concentration`` and ``find_invalid_row``; the first two packages also have ``fold`` and ``fold_backward``.
-None of them validates its input; ``entropylab.information``, ``entropylab.decoding`` and
-``entropylab.detection`` do that, and choose among the three by the device of a tensor.
+The functions are ``statistics``, ``statistics_backward``, ``fold``, ``fold_backward``, ``typical_filter``,
+``typical_sample``, ``concentration`` and ``find_invalid_row``. None of them validates its input;
+``entropylab.information``, ``entropylab.decoding`` and ``entropylab.detection`` do that, and choose among the three
+by the device of a tensor.
 """
 
 from __future__ import annotations

@@ -85,12 +85,25 @@ def test_a_device_without_kernels_computes_in_torch():
 SIMULATED = """
 import sys, torch
 from entropylab.decoding import typical_filter, typical_sample
-from entropylab.information import entropy, token_statistics, use_backend
+from entropylab.information import (
+    entropy,
+    linear_cross_entropy,
+    linear_kl_divergence,
+    linear_token_statistics,
+    linear_top_k,
+    token_statistics,
+    use_backend,
+)
 
 sys.setswitchinterval(5e-5)  # the simulator's threads wait for each other much
 z = torch.randn(1, 2, 20, generator=torch.Generator().manual_seed(0))
 z[0, 0, 3] = -torch.inf
 targets = torch.zeros(1, 2, dtype=torch.long)
+hidden, weight, bias = (
+    torch.randn(shape, generator=torch.Generator().manual_seed(2)) for shape in ((3, 4), (21, 4), (21,))
+)
+bias[5] = -torch.inf
+words = torch.tensor([20, -100, 7])
 seen = {}
 for name in ("cuda", "cpu"):
     with use_backend(name):
@@ -99,9 +112,32 @@ for name in ("cuda", "cpu"):
         sum(field.sum() for field in result).backward()
         kept = typical_filter(z, 0.5)
         tokens = typical_sample(z, 0.5, generator=torch.Generator().manual_seed(1))
-        seen[name] = (*[field.detach() for field in result], leaf.grad, kept, tokens, entropy(z.bfloat16()))
-for ours, theirs in zip(seen["cuda"], seen["cpu"]):
-    assert torch.allclose(ours, theirs, atol=1e-5), (ours, theirs)
+        seen[name] = [*[field.detach() for field in result], leaf.grad, kept, tokens, entropy(z.bfloat16())]
+        head = [x.clone().requires_grad_() for x in (hidden, weight, bias)]
+        linear = linear_token_statistics(
+            *head[:2], words, bias=head[2], temperature=0.8, softcap=3.0, block=(2, 8)
+        )
+        sum(field.sum() for field in linear).backward()
+        seen[name] += [field.detach() for field in linear] + [x.grad for x in head]
+        half = [x.bfloat16().requires_grad_() for x in (hidden, weight)]
+        linear_cross_entropy(*half, words, block=(3, 16)).backward()
+        seen[name] += [x.grad for x in half]
+        seen[name] += linear_token_statistics(hidden.double(), weight.double(), bias=bias.double())[:4]
+        pair = [x.clone().requires_grad_() for x in (hidden, weight, hidden.flip(0), weight.flip(1))]
+        divergence = linear_kl_divergence(*pair, block=(2, 8))
+        divergence.sum().backward()
+        seen[name] += [divergence.detach(), *(x.grad for x in pair), *linear_top_k(hidden, weight, 3, block=(2, 8))]
+for ours, theirs in zip(seen["cuda"], seen["cpu"], strict=True):
+    assert ours.dtype == theirs.dtype
+    tolerance = {torch.float64: 1e-12, torch.bfloat16: 1e-2}.get(ours.dtype, 1e-5)
+    assert torch.allclose(ours, theirs, rtol=tolerance, atol=tolerance), (ours, theirs)
+with use_backend("cuda"):
+    try:
+        linear_token_statistics(torch.full((2, 4), torch.nan), weight)
+    except ValueError as error:
+        assert "the logits of row 0 have NaN" in str(error)
+    else:
+        raise AssertionError("NaN passed")
 print("agreed")
 """
 

@@ -12,16 +12,18 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from entropylab.kernels import Statistics, reference
+from entropylab.kernels import Fold, Statistics, reference
 from entropylab.kernels import cuda as kernels
 from entropylab.kernels.cuda import _device, launch
 from entropylab.kernels.cuda._device import SIMULATOR
+from entropylab.kernels.reference.fold import block_state
 
 Array = NDArray[Any]
 INF = math.inf
@@ -259,6 +261,155 @@ def test_backward_may_write_over_the_logits() -> None:
     device_grad = Statistics(*(to_device(g) for g in grad))
     kernels.statistics_backward(place, None, 1.0, *(to_device(s) for s in saved[:4]), device_grad, out=place)
     assert_close(place, reference.statistics_backward(stored, None, 1.0, *saved[:4], grad), 1e-13)
+
+
+# --- blocks of a row
+# ---------------------------------------------------------------------------------------------------
+
+
+def folded(stored: Array, dtype: str, cuts: list[int], temperature: float = 1.0, offset: int = 0) -> Fold:
+    """The state after the blocks between ``cuts``, in memory."""
+    n, real = len(stored), np.float64 if dtype == "float64" else np.float32
+    begin = (np.full(n, -INF, real), np.full(n, -1, real), np.zeros(n, real), np.zeros(n, real))
+    state = Fold(*(to_device(field) for field in (*begin, np.zeros(n, np.int64))))
+    for start, stop in pairwise(cuts):
+        kernels.fold(to_device(stored[:, start:stop], offset), state, start, temperature)
+    return Fold(*(to_host(field) for field in state))
+
+
+def figures_of(state: Fold, temperature: float = 1.0) -> list[Array]:
+    """Entropy, varentropy, log-sum-exp and greatest probability, from the state in its own precision."""
+    total = 1 + state.rest
+    log_total = np.log1p(state.rest)
+    return [
+        log_total - state.first / total,
+        state.spread / total,
+        state.peak / temperature + log_total,
+        1 / total,
+    ]
+
+
+def difficult_rows(columns: int) -> Array:
+    z = logits_of(10, 7, columns)
+    z[1] += 1000
+    z[2, 7] = 40
+    z[3, ::2] = -INF
+    z[4] = 0.5
+    z[5, : columns * 4 // 5] = -INF
+    z[6, columns // 2] = z[6].max()
+    return z
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("temperature", [0.7, 1.0])
+def test_blocks_give_what_the_whole_row_gives(dtype: str, temperature: float) -> None:
+    stored, exact = encode(difficult_rows(1100), dtype)
+    expected = reference.statistics(exact, None, temperature)
+    for cuts in ([0, 1100], [0, 1, 9, 700, 1100]):
+        state = folded(stored, dtype, cuts, temperature, offset=1)
+        assert np.array_equal(state.likeliest, exact.argmax(1))
+        assert np.array_equal(state.peak, exact.max(1))
+        for found, truth in zip(figures_of(state, temperature), expected[:4], strict=True):
+            assert_close(found, truth, TOLERANCE[dtype])
+
+
+def test_the_state_of_blocks_equals_the_reference() -> None:
+    exact = difficult_rows(90)
+    found = folded(exact, "float64", [0, 30, 31, 90], 0.7)
+    state = Fold(np.full(7, -INF), np.full(7, -1.0), np.zeros(7), np.zeros(7), np.zeros(7, np.int64))
+    for start, stop in pairwise([0, 30, 31, 90]):
+        reference.fold(exact[:, start:stop], state, start, 0.7)
+    for name, a, b in zip(Fold._fields, found, state, strict=True):
+        assert_close(a, b, 1e-12, name)
+
+
+def test_a_folded_row_is_bit_identical_in_every_batch_and_place() -> None:
+    for dtype in ("float32", "bfloat16"):
+        stored, _ = encode(logits_of(11, 3, 1101), dtype)
+        whole = folded(stored, dtype, [0, 600, 1101])
+        for row in range(3):
+            alone = folded(stored[row : row + 1], dtype, [0, 600, 1101], offset=row + 2)
+            for a, b in zip(alone, whole, strict=True):
+                assert a[0].tobytes() == b[row].tobytes()
+
+
+@pytest.mark.parametrize("gap", [15, 20, 30])
+@pytest.mark.parametrize("offset", [30, 1000])
+def test_confident_rows_keep_their_digits_in_float32(gap: float, offset: float) -> None:
+    rows = logits_of(12, 2, 1500, 1.0)
+    rows[:, 7] = np.delete(rows, 7, 1).max(1) + gap
+    stored, exact = encode(rows + offset, "float32")
+    entropy = figures_of(folded(stored, "float32", [0, 500, 1500]))[0]
+    whole = block_state(exact, 0)
+    truth = np.log1p(whole.rest) - whole.first / (1 + whole.rest)
+    assert truth.max() < 0.01
+    assert np.abs(entropy / truth - 1).max() < 1e-5
+    # What the usual formula leaves of it in float32.
+    s = np.exp(stored - stored.max(1, keepdims=True)).sum(1)
+    usual = (
+        stored.max(1)
+        + np.log(s)
+        - (np.exp(stored - stored.max(1, keepdims=True)) / s[:, None] * stored).sum(1)
+    )
+    assert np.abs(usual / truth - 1).max() > 1e-2
+
+
+def test_a_folded_row_that_is_no_distribution_is_nan_and_the_others_are_not() -> None:
+    z = difficult_rows(90)[[0, 1, 2, 3, 5]].astype(np.float32)
+    z[0, 70], z[1, 3], z[2] = np.nan, INF, -INF
+    z[4, :60], z[4, 5] = -INF, np.nan  # among nothing but -inf
+    state = folded(z, "float32", [0, 30, 60, 90])
+    assert np.isnan(state.rest[[0, 1, 4]]).all()
+    assert (state.rest[2], state.peak[2]) == (-1, -INF)
+    assert state.rest[3] > 0
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_gradients_of_blocks_are_those_of_the_row(dtype: str) -> None:
+    stored, exact = encode(difficult_rows(110), dtype)
+    real = np.float64 if dtype == "float64" else np.float32
+    rng = np.random.default_rng(13)
+    targets = np.array([1, 3, 4, 5, 6, 100, 0])
+    upstream = Statistics(*rng.normal(size=(5, 7)).astype(real))
+    saved = reference.statistics(exact, targets, 1.3)
+    state = Fold(*(to_device(field) for field in folded(stored, dtype, [0, 50, 110], 1.3)))
+    half = {"float32": 1e-5, "float64": 1e-13, "float16": 2e-3, "bfloat16": 1e-2}[dtype]
+    for given in ([0, 1, 2, 3, 4], [0], [3, 4]):
+        grad = Statistics(*(g if i in given else None for i, g in enumerate(upstream)))
+        expected = reference.statistics_backward(exact, targets, 1.3, *saved[:4], grad)
+        on_device = Statistics(*(to_device(g) for g in grad))
+        chosen = to_device(targets) if 4 in given else None
+        for start, stop in ((0, 50), (50, 110)):
+            block = to_device(stored[:, start:stop], 1)
+            out = block if len(given) > 1 else to_device(np.zeros_like(stored[:, start:stop]))
+            kernels.fold_backward(block, state, start, 1.3, chosen, on_device, out=out)
+            found = decode(to_host(out), dtype)
+            assert_close(found, expected[:, start:stop], half, str(given))
+            assert (found[np.isneginf(exact[:, start:stop])] == 0).all()
+
+
+def test_folding_takes_empty_batches_and_names_wrong_arrays() -> None:
+    empty = np.empty((0, 9), np.float32)
+    state = folded(empty, "float32", [0, 9])
+    assert state.peak.shape == (0,)
+    nothing = Statistics(None, None, None, None, None)
+    on_device = Fold(*(to_device(field) for field in state))
+    kernels.fold_backward(to_device(empty), on_device, 0, 1.0, None, nothing, out=to_device(empty))
+    good = to_device(np.zeros((2, 4), np.float32))
+    fields = [to_device(np.zeros(2, np.float32)) for _ in range(4)]
+    state = Fold(*fields, to_device(np.zeros(2, np.int64)))
+    with pytest.raises(TypeError, match="block has dtype int32"):
+        kernels.fold(to_device(np.zeros((2, 4), np.int32)), state, 0)
+    with pytest.raises(TypeError, match=r"state\.rest has dtype float64; float32 is needed"):
+        kernels.fold(good, state._replace(rest=to_device(np.zeros(2))), 0)
+    with pytest.raises(TypeError, match=r"state\.likeliest has dtype float32; int64 is needed"):
+        kernels.fold(good, state._replace(likeliest=fields[0]), 0)
+    with pytest.raises(ValueError, match=r"out must be of shape \(2, 4\) and dtype float32"):
+        kernels.fold_backward(good, state, 0, 1.0, None, nothing, out=to_device(np.zeros((2, 5), np.float32)))
+    with pytest.raises(TypeError, match=r"grad\.entropy has dtype float64; float32 is needed"):
+        kernels.fold_backward(
+            good, state, 0, 1.0, None, nothing._replace(entropy=to_device(np.zeros(2))), out=good
+        )
 
 
 # --- typical

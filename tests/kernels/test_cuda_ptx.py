@@ -15,7 +15,7 @@ SCRIPT = Path(__file__).with_name("cuda_ptx.py")
 FORMATS = ["float32", "float64", "float16", "bfloat16"]
 SINGLE = [name for name in FORMATS if name != "float64"]  # formats with float32 arithmetic
 WIDTH = {"float32": 4, "float64": 2, "float16": 8, "bfloat16": 8}  # elements of 128 bits
-KERNELS = ["statistics", "backward", "argmax", "invalid", "filter", "sample"]
+KERNELS = ["statistics", "backward", "fold", "fold_backward", "argmax", "invalid", "filter", "sample"]
 TILE = 16
 
 
@@ -104,12 +104,13 @@ def test_loads_and_stores_are_128_bits_wide(compiled: dict[str, str], kernel: st
     for name, text in texts(compiled, kernel, FORMATS):
         vector = "v2" if ".float64." in name else "v4"
         element = r"(f64|u64|b64)" if vector == "v2" else r"(f32|u32|b32)"
-        path = r"\.nc" if kernel == "statistics" else ""
+        path = r"\.nc" if kernel in ("statistics", "fold") else ""
         loads = re.findall(rf"ld\.global{path}\.{vector}\.{element}", text)
-        # Statistics: a tile of aligned vectors, and twice as many for a shifted one.
-        least = TILE // WIDTH[name.split(".")[1]] * 3 if kernel == "statistics" else 1
+        # A tile of aligned vectors, and twice as many for a shifted one; folding reads it in two places.
+        tiles = {"statistics": 3, "fold": 6}.get(kernel, 0)
+        least = TILE // WIDTH[name.split(".")[1]] * tiles or 1
         assert len(loads) >= least, name
-        if kernel in ("backward", "filter"):
+        if kernel in ("backward", "fold_backward", "filter"):
             assert re.search(rf"st\.global\.{vector}\.{element}", text), name
 
 
@@ -120,7 +121,11 @@ def test_one_exponential_for_each_element(compiled: dict[str, str]) -> None:
         # each.
         assert max(counts) == TILE, name
         assert counts.count(TILE) == 1, name
-    for name, text in texts(compiled, "backward", SINGLE):
+    for name, text in texts(compiled, "fold", SINGLE):
+        counts = [block.count("ex2.approx.ftz.f32") for block in basic_blocks(text)]
+        assert counts.count(TILE) == 1, name
+        assert sum(counts) == TILE + 2, name  # and one where the block meets the row, in either order
+    for name, text in texts(compiled, "backward", SINGLE) + texts(compiled, "fold_backward", SINGLE):
         assert text.count("ex2.approx") == WIDTH[name.split(".")[1]], name
     for name, text in texts(compiled, "filter", SINGLE):
         # Two vectors in flight in the histogram; one while listing, for tokens of the cut bin only.
@@ -169,6 +174,8 @@ def test_registers_and_spills(compiled: dict[str, str]) -> None:
         # 64 registers leave four blocks of 256 threads on a multiprocessor; 128 are what a block of 512 can
         # have.
         most = 64 if kernel == "statistics" and form in SINGLE else 128
+        if kernel == "fold" and form == "float64":  # blocks of 128 threads
+            most = 176
         if kernel == "concentration":  # blocks of 64 threads
             most = 96 if form in SINGLE else 160
         assert int(used[1]) <= most, (name, used[1])

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from entropylab.kernels import Statistics
+
 from ._device import SIMULATOR, address, cuda, wrap
 from ._formats import Format, number_format
 
@@ -59,6 +61,17 @@ def vector_of(array: Any, dtype: Any, length: int, name: str) -> Any:
     if tuple(view.shape) != (length,) or not view.is_c_contiguous():
         raise ValueError(f"{name} must be a contiguous array of shape ({length},), not {tuple(view.shape)}")
     return view
+
+
+def upstream_of(grad: Statistics, dtype: Any, length: int, unused: Any) -> tuple[list[Any], int]:
+    """Views of upstream gradients, and a bit for each that is given; ``unused`` stands for the others."""
+    given = 0
+    views = []
+    for bit, (name, array) in enumerate(zip(Statistics._fields, grad, strict=True)):
+        if array is not None:
+            given |= 1 << bit
+        views.append(unused if array is None else vector_of(array, dtype, length, f"grad.{name}"))
+    return views, given
 
 
 def allocate(shape: tuple[int, ...], dtype: Any, stream: Any) -> Any:

@@ -193,3 +193,25 @@ def sum_elements(width: int, function: Any) -> Any:
         return four(v, k, c, context) + four(v, k + 4, c, context)
 
     return {2: two, 4: four, 8: eight}[width]
+
+
+def each_element(count: int, function: Any) -> Any:
+    """Build ``apply(values, 0, state, context)``: the state after ``function(state, values[k], k, context)`` for
+    each of ``count`` elements in turn; ``count`` is a power of two.
+    """
+
+    @device
+    def one(v: Any, k: Any, state: Any, context: Any) -> Any:
+        return function(state, v[k], k, context)
+
+    def twice(half: Any, size: int) -> Any:
+        @device
+        def both(v: Any, k: Any, state: Any, context: Any) -> Any:
+            return half(v, k + size, half(v, k, state, context), context)
+
+        return both
+
+    step, size = one, 1
+    while size < count:
+        step, size = twice(step, size), 2 * size
+    return step

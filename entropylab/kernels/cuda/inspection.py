@@ -51,6 +51,7 @@ def shipped_kernels(form: str) -> list[Shipped]:
     from ._backward import argmax_kernel, backward_kernel, invalid_kernel
     from ._concentration import concentration_kernel
     from ._device import cuda
+    from ._fold import fold_backward_kernel, fold_kernel
     from ._formats import number_format
     from ._statistics import statistics_kernel
     from ._typical import filter_kernel, sample_kernel
@@ -77,6 +78,13 @@ def shipped_kernels(form: str) -> list[Shipped]:
             "backward",
             backward_kernel(form),
             (logits, logits, wholes, wholes, *[reals] * 9, *[whole] * 3, number, whole),
+            width,
+        ),
+        Shipped("fold", fold_kernel(form), (logits, *[reals] * 4, wholes, whole, whole, number, whole), TILE),
+        Shipped(
+            "fold_backward",
+            fold_backward_kernel(form),
+            (logits, logits, *[reals] * 4, wholes, wholes, *[reals] * 5, *[whole] * 3, number, whole, whole),
             width,
         ),
         Shipped("argmax", argmax_kernel(form), (logits, wholes, whole, whole), 0),
@@ -147,8 +155,8 @@ def facts(kernel: Shipped, text: str, report: str) -> dict[str, int | float | No
         raise RuntimeError(f"the assembler's report on {kernel.name} has another form: {report[:500]}")
     shared = re.search(r"(\d+) bytes smem", report)
     counts = [block.count("ex2.approx") for block in basic_blocks(text)]
-    # The statistics kernel absorbs a tile in one straight piece; what else it has is paid per tile or thread.
-    per_element = max(counts) if kernel.name == "statistics" else sum(counts)
+    # These two absorb a tile in one straight piece; what else they have is paid per tile, thread or row.
+    per_element = max(counts) if kernel.name in ("statistics", "fold") else sum(counts)
     counted = kernel.elements > 0 and ".f64" not in text
     return {
         "registers": int(registers[1]),

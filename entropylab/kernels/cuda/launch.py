@@ -73,6 +73,9 @@ SCAN_THREADS = 32 if SIMULATOR else 256
 BACKWARD_THREADS = 32 if SIMULATOR else 256
 # Vectors that a thread of the backward kernel handles: enough to spread the loading of the row's scalars.
 BACKWARD_VECTORS = 2 if SIMULATOR else 8
+# Folding a block of logits into the state of its rows, a thread block a row. Few threads, for the blocks are narrow:
+# 128 read 2,048 columns at once.
+FOLD_THREADS = 32 if SIMULATOR else 128
 # Sequences of a block of the concentration kernel, a thread each. Few: ten thousand sequences should reach all
 # multiprocessors, and the shared memory of a block (two numbers a thread and grid point) leaves room for several.
 SEQUENCE_THREADS = 4 if SIMULATOR else 64

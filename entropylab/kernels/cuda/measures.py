@@ -200,12 +200,7 @@ def statistics_backward(
             Statistics._fields, (entropy, varentropy, logsumexp, max_probability), strict=False
         )
     ]
-    given = 0
-    upstream = []
-    for bit, (name, array) in enumerate(zip(Statistics._fields, grad, strict=True)):
-        if array is not None:
-            given |= 1 << bit
-        upstream.append(saved[0] if array is None else _arrays.vector_of(array, real, n, f"grad.{name}"))
+    upstream, given = _arrays.upstream_of(grad, real, n, saved[0])
     if n == 0 or rows.columns == 0:
         return out
 
