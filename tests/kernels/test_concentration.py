@@ -170,3 +170,17 @@ def test_float32_totals_over_a_hundred_thousand_tokens():
     single = [a.astype(np.float32) for a in arrays]
     found, expected = run(cpu, single, offsets), run(reference, single, offsets)
     np.testing.assert_allclose(found.log_e, expected.log_e, rtol=1e-9, atol=1e-6)
+
+
+@BACKENDS
+def test_a_deviation_of_float32_figures_is_not_rounded_to_float32(kernels):
+    rng = np.random.default_rng(7)
+    surprisal, entropy = rng.uniform(8, 16, 1000).astype("f4"), rng.uniform(1e-3, 1e-2, 1000).astype("f4")
+    one, none = np.ones(1000, "f4"), np.zeros((1000, 1), "f4")
+    found = kernels.concentration(
+        surprisal, entropy, one, none, np.array([0, 1000]), np.ones(1), np.zeros(1), THRESHOLD, 1.0
+    )
+    exact = math.fsum(surprisal.tolist()) - math.fsum(entropy.tolist())
+    assert found.log_e[0, 0] == pytest.approx(exact, rel=1e-13)
+    rounded = (surprisal - entropy).astype("f8").sum()
+    assert rounded != pytest.approx(exact, rel=1e-13)

@@ -68,14 +68,15 @@ def concentration_rows(
         top = -np.inf
         reached = -1
         for n in range(first, last):
-            s = float(surprisal[n])
-            h = float(entropy[n])
+            # Numba's float(x) leaves a float32 as it is: the deviation would be rounded.
+            s = np.float64(surprisal[n])
+            h = np.float64(entropy[n])
             sum_s += s
             sum_h += h
-            sum_v += float(varentropy[n])
+            sum_v += np.float64(varentropy[n])
             deviation = s - h
             for g in range(grid):  # a loop of its own: LLVM vectorises it
-                terms[g] += lambdas[g] * deviation - float(cgf[n, g])
+                terms[g] += lambdas[g] * deviation - np.float64(cgf[n, g])
             top = -np.inf
             for g in range(grid):
                 top = top if terms[g] <= top else terms[g]  # NaN wins

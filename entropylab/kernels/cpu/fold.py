@@ -85,14 +85,14 @@ def tile_state(tile: Any, scale: Any, weights: Any) -> Any:
     total, first = tile_sums(tile, origin, scale, weights)
     rest = rest_of(weights, tile.size)
     ties = (
-        math.floor(float(total) - float(rest) + 0.5) if total >= zero else 0
+        math.floor(np.float64(total) - np.float64(rest) + 0.5) if total >= zero else 0
     )  # a whole number but for rounding
     mean = first / total if total > zero else zero
     spread = tile_spread(tile, origin, scale, weights, mean)
-    beside = float(ties - 1) + float(rest)
+    beside = np.float64(ties - 1) + np.float64(rest)
     # Nothing is kept of a tile of -inf but a NaN.
-    beside = beside if reference > -np.inf else float(rest) * 0.0
-    return float(reference), beside, float(first), float(spread)
+    beside = beside if reference > -np.inf else np.float64(rest) * 0.0
+    return np.float64(reference), beside, np.float64(first), np.float64(spread)
 
 
 @exact
