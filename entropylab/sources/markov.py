@@ -8,8 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import entr
 
+from entropylab.sources.stationary import StationarySource
+from entropylab.sources.stochastic import check_count, check_rows
 
-class MarkovChain:
+
+class MarkovChain(StationarySource):
     """A time-homogeneous Markov chain of order one.
 
     Parameters
@@ -27,10 +30,7 @@ class MarkovChain:
         matrix = np.asarray(transitions, dtype=np.float64)
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
             raise ValueError(f"transitions: got shape {matrix.shape}, allowed is a square matrix (V, V)")
-        bad = np.flatnonzero(~((matrix >= 0).all(1) & (abs(matrix.sum(1) - 1) < 1e-9)))
-        if bad.size:
-            raise ValueError(f"transitions: row {bad[0]} is not a distribution: {matrix[bad[0]]}")
-        self.transitions = matrix
+        self.transitions = check_rows("transitions", matrix, ndim=2)
 
     @classmethod
     def random(cls, states: int, *, concentration: float = 0.5, seed: int = 0) -> MarkovChain:
@@ -56,6 +56,20 @@ class MarkovChain:
             raise ValueError(f"concentration: got {concentration}, allowed is above 0")
         generator = np.random.default_rng(seed)
         return cls(generator.dirichlet(np.full(states, concentration), size=states))
+
+    @property
+    def symbols(self) -> int:
+        """How many states there are, V."""
+        return len(self.transitions)
+
+    def block_law(self, n: int) -> NDArray[np.float64]:
+        """Law of n successive states of the stationary chain, shape (V,) * n."""
+        if check_count("n", n, 0) == 0:
+            return np.ones(())
+        law = self.stationary
+        for _ in range(n - 1):
+            law = law[..., None] * self.transitions
+        return law
 
     @cached_property
     def conditional_entropies(self) -> NDArray[np.float64]:
