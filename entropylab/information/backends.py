@@ -8,7 +8,7 @@ whose kernels cannot run raises, with the reason and the remedy.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from types import ModuleType
 from typing import Any
@@ -150,17 +150,20 @@ def as_array(tensor: Tensor) -> Any:
     return tensor if tensor.is_cuda else tensor.numpy()
 
 
-@contextmanager
-def launching(tensor: Tensor, name: str) -> Iterator[dict[str, int]]:
+def launching(tensor: Tensor, name: str) -> AbstractContextManager[dict[str, int]]:
     """Within the block a kernel may be called; gives the keywords it needs beside its arguments.
 
     For ``cuda`` that is torch's current stream, so that the kernel waits for what was queued before it.
     """
-    with torch.cuda.device(tensor.device) if tensor.is_cuda else nullcontext():
-        if name != "cuda":
-            yield {}
-        else:
-            yield {"stream": torch.cuda.current_stream().cuda_stream if tensor.is_cuda else 0}
+    if tensor.is_cuda:
+        return _on_stream(tensor, name)
+    return nullcontext({"stream": 0} if name == "cuda" else {})
+
+
+@contextmanager
+def _on_stream(tensor: Tensor, name: str) -> Iterator[dict[str, int]]:
+    with torch.cuda.device(tensor.device):
+        yield {"stream": torch.cuda.current_stream().cuda_stream} if name == "cuda" else {}
 
 
 def _simulated() -> bool:

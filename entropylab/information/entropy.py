@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from entropylab.information.token_statistics import token_statistics
+from entropylab.information.token_statistics import fields_of
 
 
 def entropy(logits: Tensor, *, temperature: float = 1.0, check_finite: bool = True) -> Tensor:
@@ -29,4 +29,4 @@ def entropy(logits: Tensor, *, temperature: float = 1.0, check_finite: bool = Tr
     TypeError, ValueError
         As :func:`entropylab.information.token_statistics`.
     """
-    return token_statistics(logits, temperature=temperature, check_finite=check_finite).entropy  # type: ignore[no-any-return]
+    return fields_of(logits, None, ("entropy",), temperature, check_finite)[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from entropylab.information.token_statistics import token_statistics
+from entropylab.information.token_statistics import fields_of
 
 
 def surprisal(
@@ -34,6 +34,4 @@ def surprisal(
     TypeError, ValueError
         As :func:`entropylab.information.token_statistics`.
     """
-    return token_statistics(  # type: ignore[no-any-return]
-        logits, targets, temperature=temperature, check_finite=check_finite
-    ).surprisal
+    return fields_of(logits, targets, ("surprisal",), temperature, check_finite)[0]

@@ -28,6 +28,8 @@ from entropylab.information.validation import (
 )
 from entropylab.kernels import Statistics as TokenStatistics
 
+LOGSUMEXP = TokenStatistics._fields.index("logsumexp")
+
 
 def token_statistics(
     logits: Tensor,
@@ -70,6 +72,35 @@ def token_statistics(
     >>> token_statistics(torch.zeros(2, 8)).entropy
     tensor([2.0794, 2.0794])
     """
+    fields = TokenStatistics._fields if targets is not None else TokenStatistics._fields[:4]
+    return TokenStatistics(*fields_of(logits, targets, fields, temperature, check_finite))
+
+
+def fields_of(
+    logits: Tensor,
+    targets: Tensor | None,
+    fields: tuple[str, ...],
+    temperature: float,
+    check_finite: bool,
+) -> tuple[Tensor, ...]:
+    """Some of the statistics: only these become differentiable tensors, which takes longer than one row of logits.
+
+    Parameters
+    ----------
+    logits, targets, temperature, check_finite
+        As given to :func:`token_statistics`.
+    fields : tuple of str
+        Names of the statistics that are wanted.
+
+    Returns
+    -------
+    tuple of Tensors [...], one for each name.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`token_statistics`.
+    """
     check_logits(logits)
     temperature = check_temperature(temperature)
     if targets is not None:
@@ -77,15 +108,19 @@ def token_statistics(
     name = backend_for(logits)
     if name == "torch":
         result = torch_statistics(logits, targets, temperature)
-    elif logits.requires_grad and torch.is_grad_enabled():
-        result = TokenStatistics(
-            *_Statistics.apply(logits, targets, temperature, name)  # type: ignore[no-untyped-call]
-        )
-    else:
-        result = _computed(logits, targets, temperature, name)
+        if check_finite:
+            refuse_invalid(logits, result.logsumexp.detach().isnan())
+        return tuple(getattr(result, field) for field in fields)
+    work = working_copy(logits, name)
+    memory = _computed(work, targets, temperature, name)
     if check_finite:
-        refuse_invalid(logits, result.logsumexp.detach().isnan())
-    return result
+        refuse_invalid(logits, memory[LOGSUMEXP].isnan().view(logits.shape[:-1]))
+    places = tuple(map(TokenStatistics._fields.index, fields))
+    if logits.requires_grad and torch.is_grad_enabled():
+        return _Statistics.apply(  # type: ignore[no-any-return, no-untyped-call]
+            logits, targets, temperature, name, memory, places
+        )
+    return _named(logits, memory, places)
 
 
 def torch_statistics(logits: Tensor, targets: Tensor | None, temperature: float) -> TokenStatistics:
@@ -119,9 +154,8 @@ def result_dtype(logits: Tensor) -> torch.dtype:
     return torch.float64 if logits.dtype == torch.float64 else torch.float32
 
 
-def _computed(logits: Tensor, targets: Tensor | None, temperature: float, name: str) -> TokenStatistics:
-    """The statistics by the kernels of a backend."""
-    work = working_copy(logits, name)
+def _computed(work: Tensor, targets: Tensor | None, temperature: float, name: str) -> Tensor:
+    """The statistics by the kernels of a backend: a row of [4, N] or [5, N] for each, in the order of the fields."""
     chosen = None if targets is None else as_array(targets.reshape(-1).to(work.device).contiguous())
     # One piece of memory, a row for each field: making five tensors takes as long as one row of logits.
     fields = 4 if targets is None else 5
@@ -130,9 +164,13 @@ def _computed(logits: Tensor, targets: Tensor | None, temperature: float, name: 
         kernels_of(name).statistics(
             as_array(work), chosen, temperature, out=TokenStatistics(*as_array(memory)), **keywords
         )
-    return TokenStatistics(
-        *memory.to(logits.device, result_dtype(logits)).view(fields, *logits.shape[:-1]).unbind()
-    )
+    return memory
+
+
+def _named(logits: Tensor, memory: Tensor, places: tuple[int, ...]) -> tuple[Tensor, ...]:
+    """Rows of :func:`_computed` as results: of the logits' device and shape."""
+    rows = memory.to(logits.device, result_dtype(logits)).view(len(memory), *logits.shape[:-1])
+    return tuple(rows[place] for place in places)
 
 
 class _Statistics(torch.autograd.Function):
@@ -140,39 +178,44 @@ class _Statistics(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, logits: Tensor, targets: Tensor | None, temperature: float, name: str
-    ) -> tuple[Tensor | None, ...]:
-        result = _computed(logits, targets, temperature, name)
-        # Separate tensors: autograd does not take views of one piece of memory as several outputs.
-        outputs = tuple(None if field is None else field.clone() for field in result)
-        ctx.save_for_backward(logits, targets, *outputs[:4])
-        ctx.temperature, ctx.name = temperature, name
+        ctx: Any,
+        logits: Tensor,
+        targets: Tensor | None,
+        temperature: float,
+        name: str,
+        memory: Tensor,
+        places: tuple[int, ...],
+    ) -> tuple[Tensor, ...]:
+        ctx.save_for_backward(logits, targets, memory)
+        ctx.temperature, ctx.name, ctx.places = temperature, name, places
         ctx.set_materialize_grads(False)
-        return outputs
+        # Separate tensors: autograd does not take views of one piece of memory as several outputs.
+        return tuple(field.clone() for field in _named(logits, memory, places))
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, None, None, None]:
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, None, None, None, None, None]:
         if all(gradient is None for gradient in gradients):
-            return None, None, None, None
-        logits, targets, *fields = ctx.saved_tensors
+            return None, None, None, None, None, None
+        logits, targets, memory = ctx.saved_tensors
         work = working_copy(logits, ctx.name)
 
-        def flat(tensor: Tensor | None, dtype: torch.dtype) -> Any:
-            return (
-                None if tensor is None else as_array(tensor.reshape(-1).to(work.device, dtype).contiguous())
-            )
+        def flat(tensor: Tensor, dtype: torch.dtype) -> Any:
+            return as_array(tensor.reshape(-1).to(work.device, dtype).contiguous())
 
-        dtype = result_dtype(work)
+        upstream: list[Any] = [None] * 5
+        for place, gradient in zip(ctx.places, gradients, strict=True):
+            if gradient is not None:
+                upstream[place] = flat(gradient, memory.dtype)
         result = empty_like(work)
         with launching(work, ctx.name) as keywords:
             kernels_of(ctx.name).statistics_backward(
                 as_array(work),
-                flat(targets, torch.int64),
+                None if targets is None else flat(targets, torch.int64),
                 ctx.temperature,
-                *(flat(field, dtype) for field in fields),
-                TokenStatistics(*(flat(gradient, dtype) for gradient in gradients)),
+                *as_array(memory)[:4],
+                TokenStatistics(*upstream),
                 out=as_array(result),
                 **keywords,
             )
-        return result.to(logits.device, logits.dtype).view(logits.shape), None, None, None
+        return result.to(logits.device, logits.dtype).view(logits.shape), None, None, None, None, None

@@ -79,6 +79,39 @@ def test_only_the_gradients_that_are_needed_flow():
     assert torch.allclose(z.grad, expected.grad)
 
 
+@pytest.mark.parametrize("name", BACKENDS)
+@pytest.mark.parametrize("shape", [(7,), (2, 3, 7)])
+def test_a_single_measure_has_the_gradient_of_its_field(name, shape):
+    z = logits_of(*shape, masked=True)
+    targets = torch.full(shape[:-1], 2)
+    single = {
+        "entropy": entropy,
+        "varentropy": varentropy,
+        "surprisal": lambda x, **k: surprisal(x, targets, **k),
+    }
+    for field, measure in single.items():
+        ours, theirs = z.clone().requires_grad_(), z.clone().requires_grad_()
+        with use_backend(name):
+            value, whole = measure(ours, temperature=0.6), token_statistics(theirs, targets, temperature=0.6)
+        value.square().sum().backward()
+        getattr(whole, field).square().sum().backward()
+        assert torch.equal(value, getattr(whole, field))
+        assert torch.equal(ours.grad, theirs.grad)
+
+
+def test_a_change_of_the_logits_before_backward_is_noticed_and_one_of_the_result_is_harmless():
+    z = logits_of(3, 7).requires_grad_()
+    source = z * 1.0
+    result = entropy(source)
+    source.mul_(2.0)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        result.sum().backward()
+    entropy(z).mul_(3.0).sum().backward()
+    other = z.detach().requires_grad_()
+    (3.0 * entropy(other)).sum().backward()
+    assert torch.equal(z.grad, other.grad)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 @pytest.mark.parametrize("name", BACKENDS)
 def test_dtypes(dtype, name):
