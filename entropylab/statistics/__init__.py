@@ -4,6 +4,7 @@ from entropylab.statistics.calibration import expected_calibration_error
 from entropylab.statistics.edit_distance import levenshtein
 from entropylab.statistics.paired import Interval, bootstrap_items, mcnemar_exact, paired_bootstrap
 from entropylab.statistics.regression import LogisticFit, logit_glm, variance_inflation
+from entropylab.statistics.representation import linear_cka
 
 __all__ = [
     "Interval",
@@ -11,6 +12,7 @@ __all__ = [
     "bootstrap_items",
     "expected_calibration_error",
     "levenshtein",
+    "linear_cka",
     "logit_glm",
     "mcnemar_exact",
     "paired_bootstrap",
