@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from entropylab.kernels import Statistics, reference
+from entropylab.kernels import Fold, Statistics, reference
 from entropylab.kernels import cuda as kernels
 
 pytestmark = [
@@ -164,6 +164,42 @@ def test_backward_of_long_rows_equals_autograd(dtype: str) -> None:
     (total + torch.nn.functional.cross_entropy(exact, targets, reduction="none")).sum().backward()
     tolerance = {"float32": 1e-5, "bfloat16": 1e-2, "float64": 1e-12}[dtype]
     assert torch.allclose(out.double(), exact.grad, rtol=tolerance, atol=tolerance * 1e-2)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float64"])
+def test_long_rows_in_blocks_on_another_stream(dtype: str) -> None:
+    logits = logits_of(6, 50257, getattr(torch, dtype))
+    logits[1, 7] = 25  # confident
+    targets = torch.arange(6, device="cuda")
+    exact = logits.double().cpu().numpy()
+    real = torch.float64 if dtype == "float64" else torch.float32
+    truth = reference.statistics(exact, targets.cpu().numpy())
+    ones = np.ones(6)
+    gradient = reference.statistics_backward(
+        exact, targets.cpu().numpy(), 1.0, *truth[:4], Statistics(*[ones] * 5)
+    )
+    starts = range(0, 50257, 8192)
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        begin = [torch.full((6,), x, dtype=real, device="cuda") for x in (-torch.inf, -1.0, 0.0, 0.0)]
+        state = Fold(*begin, torch.zeros(6, dtype=torch.int64, device="cuda"))
+        blocks = [logits[:, start : start + 8192].contiguous() for start in starts]
+        for start, block in zip(starts, blocks, strict=True):
+            kernels.fold(as_kernels_take_it(block), state, start, stream=stream.cuda_stream)
+        upstream = Statistics(*[torch.ones(6, dtype=real, device="cuda")] * 5)
+        for start, block in zip(starts, blocks, strict=True):
+            view = as_kernels_take_it(block)
+            kernels.fold_backward(
+                view, state, start, 1.0, targets, upstream, out=view, stream=stream.cuda_stream
+            )
+    stream.synchronize()
+    assert torch.equal(state.likeliest, logits.argmax(1))
+    entropy = (state.rest.log1p() - state.first / (1 + state.rest)).double().cpu().numpy()
+    tolerance = {"float32": 1e-5, "bfloat16": 1e-2, "float64": 1e-12}[dtype]
+    assert entropy == pytest.approx(truth.entropy, rel=1e-5 if real == torch.float32 else 1e-11)
+    found = torch.cat(blocks, 1).double().cpu().numpy()
+    assert np.allclose(found, gradient, rtol=tolerance, atol=tolerance * 1e-2)
 
 
 def test_kernels_run_on_the_given_stream() -> None:
