@@ -14,12 +14,13 @@ from torch import Tensor, nn
 
 
 class ProbeSurplus(NamedTuple):
-    """Cross-entropies of the two probes on held-out rows, and their difference, nats."""
+    """Cross-entropies of the two probes, their difference, and the losses of every held-out row, nats."""
 
     without: float
     with_hidden: float
     surplus: float
-    rows: Tensor
+    losses_without: Tensor
+    losses_with: Tensor
 
 
 class _Probe(nn.Module):
@@ -52,9 +53,10 @@ def probe_surplus(
     symbols: int,
     width: int = 64,
     steps: int = 400,
-    batch: int = 4096,
+    batch: int = 2048,
     learning_rate: float = 1e-2,
     seed: int = 0,
+    baseline: ProbeSurplus | None = None,
 ) -> ProbeSurplus:
     """Held-out cross-entropy of a token without and with a hidden state.
 
@@ -76,11 +78,13 @@ def probe_surplus(
         At the start.
     seed : int
         Of weights and batches, the same for both probes.
+    baseline : ProbeSurplus, optional
+        From a call with another hidden state and the same other arguments: its probe without a state is used again.
 
     Returns
     -------
     ProbeSurplus
-        Cross-entropies, their difference, and the difference of every scored row [held-out rows].
+        Cross-entropies, their difference, and the losses of every scored row [held-out rows].
 
     Raises
     ------
@@ -105,19 +109,27 @@ def probe_surplus(
             raise ValueError(
                 f"{name}: got {int(tokens.min())} to {int(tokens.max())}, allowed are 0 to {symbols - 1}"
             )
+    if baseline is not None and len(baseline.losses_without) != int((~fitted).sum()):
+        raise ValueError(
+            f"baseline: got {len(baseline.losses_without)} scored rows, allowed is {int((~fitted).sum())}"
+        )
     known = hidden[fitted]
     scaled = (hidden - known.mean(0)) / known.std(0).clamp_min(1e-8)
-    losses = []
-    for features in (scaled[:, :0], scaled):
+
+    def losses(features: Tensor) -> Tensor:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             probe = _Probe(seen.shape[1], symbols, features.shape[1], width)
             _fit(probe, features[fitted], seen[fitted], target[fitted], steps, batch, learning_rate)
         with torch.no_grad():
-            logits = probe(seen[~fitted], features[~fitted])
-            losses.append(nn.functional.cross_entropy(logits, target[~fitted], reduction="none"))
-    gain = losses[0] - losses[1]
-    return ProbeSurplus(float(losses[0].mean()), float(losses[1].mean()), float(gain.mean()), gain)
+            return nn.functional.cross_entropy(
+                probe(seen[~fitted], features[~fitted]), target[~fitted], reduction="none"
+            )
+
+    without = losses(scaled[:, :0]) if baseline is None else baseline.losses_without
+    informed = losses(scaled)
+    low, high = float(informed.double().mean()), float(without.double().mean())
+    return ProbeSurplus(high, low, high - low, without, informed)
 
 
 def _fit(

@@ -22,8 +22,11 @@ def test_it_finds_what_only_the_hidden_state_knows():
     assert found.without == pytest.approx(0.6931, abs=0.01)
     assert found.with_hidden == pytest.approx(0.3251, abs=0.03)
     assert found.surplus == pytest.approx(found.without - found.with_hidden)
-    assert found.rows.shape == (3000,)
-    assert found.rows.mean().item() == pytest.approx(found.surplus, abs=1e-6)
+    assert found.losses_without.shape == found.losses_with.shape == (3000,)
+    assert found.losses_with.mean().item() == pytest.approx(found.with_hidden, abs=1e-6)
+    again = probe_surplus(hidden, seen[:, None], target, fitted, symbols=2, baseline=found)
+    assert again.surplus == found.surplus
+    assert again.losses_without is found.losses_without
 
 
 def test_a_state_of_other_rows_and_a_copy_of_what_is_seen_have_no_surplus():
@@ -66,3 +69,7 @@ def test_bad_input_is_named(change, message):
     }
     with pytest.raises(ValueError, match=message):
         probe_surplus(**(good | change), symbols=2)
+    if "fitted" in change:
+        found = probe_surplus(**good, symbols=2, steps=1)
+        with pytest.raises(ValueError, match="baseline: got 4 scored rows, allowed is 6"):
+            probe_surplus(**(good | {"fitted": torch.arange(8) < 2}), symbols=2, baseline=found)
