@@ -76,9 +76,9 @@ def info_nce(joint: ArrayLike, candidates: int, critic: ArrayLike | None = None)
     factorials = np.array([math.factorial(n) for n in range(K)], dtype=np.float64)
     chance = factorials[K - 1] / factorials[counts].prod(1) * (letters**counts).prod(1)
     others = counts @ r.T  # (multisets, X): sum of the critic over the negatives
-    with np.errstate(divide="ignore"):
-        gain = np.log(K * r) - np.log(r + others[..., None])
-    return float(chance @ np.where(law > 0, law * gain, 0.0).sum((1, 2)))
+    can_occur = law > 0  # elsewhere the critic may be zero, and its logarithm counts nothing
+    shares = np.divide(K * r, r + others[..., None], out=np.ones((len(others), *r.shape)), where=can_occur)
+    return float(chance @ (law * np.log(shares)).sum((1, 2)))
 
 
 def _joint(joint: ArrayLike) -> Array:

@@ -43,7 +43,7 @@ def test_random_labels_follow_covers_law():
 
 def test_a_memory_fails_when_it_is_full():
     assert modern_retrieval(2, 8) > 0.95
-    assert modern_retrieval(100_000, 6) < 0.5
+    assert modern_retrieval(10_000, 6) < 0.5
     assert classical_retrieval(2, 100) > 0.95
     assert classical_retrieval(60, 100) < 0.2
     assert modern_retrieval(50, 6, seed=3) == modern_retrieval(50, 6, seed=3)
