@@ -1,5 +1,7 @@
 """Synthetic sources whose entropies are known exactly."""
 
+from entropylab.sources.bit_sources import sha256_bits, shift_register_bits
+from entropylab.sources.cellular_automaton import evolve, random_rows
 from entropylab.sources.hmm import HMM, RateBounds
 from entropylab.sources.markov import MarkovChain
 from entropylab.sources.markov_order import HighOrderMarkovChain
@@ -14,4 +16,8 @@ __all__ = [
     "MarkovChain",
     "RateBounds",
     "StationarySource",
+    "evolve",
+    "random_rows",
+    "sha256_bits",
+    "shift_register_bits",
 ]
