@@ -1,6 +1,6 @@
 """Learning curves of cellular automata for the chapter on epiplexity (claims C3 and C4).
 
-Run: ``python experiments/information/epiplexity.py`` (about a minute and a half on one core). A run that is done is kept in
+Run: ``python experiments/information/epiplexity.py`` (about 90 seconds of one core). A run that is done is kept in
 ``training/epiplexity/`` and not made again. At the end all curves go into the package as the tables
 ``epiplexity_curves`` (loss of each step before its update) and ``epiplexity_runs`` (one row a run).
 """
