@@ -1,4 +1,4 @@
-"""Granger causality and transfer entropy: does X's past help to predict Y, beyond Y's own past?
+"""Granger causality and transfer entropy of Gaussian series: does X's past help to predict Y, beyond Y's own past?
 
 Granger 1969; Schreiber 2000. For Gaussian autoregressions the first is twice the second (Barnett, Barrett & Seth
 2009). Bai 2025, "Forget BIT, It is All about TOKEN", calls next-token prediction Granger-causal inference.
@@ -7,7 +7,6 @@ Granger 1969; Schreiber 2000. For Gaussian autoregressions the first is twice th
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,7 +39,8 @@ def granger_causality(cause: ArrayLike, effect: ArrayLike, lags: int) -> float:
     Raises
     ------
     ValueError
-        If the series differ in length, are too short, are constant, or have a value that is not finite.
+        If the series differ in length, are too short, are constant, have a value that is not finite, or if the
+        past predicts the effect without error.
     """
     x, y = _series("cause", cause), _series("effect", effect)
     if x.shape != y.shape:
@@ -56,7 +56,10 @@ def granger_causality(cause: ArrayLike, effect: ArrayLike, lags: int) -> float:
     )
     rows -= rows.mean(1, keepdims=True)
     moments = rows @ rows.T
-    return math.log(_residual(moments[: order + 1, : order + 1]) / _residual(moments))
+    without, given = _residual(moments[: order + 1, : order + 1]), _residual(moments)
+    if not given > 1e-12 * moments[0, 0]:
+        raise ValueError("effect: got a series that the past predicts without error, allowed are noisy ones")
+    return math.log(without / given)
 
 
 def var1_granger(coefficients: ArrayLike, noise: ArrayLike) -> tuple[float, float]:
@@ -188,56 +191,11 @@ def simulate_var1(
     return np.ascontiguousarray(values.transpose(1, 2, 0))
 
 
-def transfer_entropy(cause: ArrayLike, effect: ArrayLike, cause_lags: int = 1, effect_lags: int = 1) -> float:
-    """Plug-in transfer entropy between two sequences of symbols (Schreiber 2000).
-
-    Biased up: two unrelated sequences give about (number of free parameters) / (2 T) on average.
-
-    Parameters
-    ----------
-    cause, effect : array_like of int, shape (T,)
-        Symbols, any whole numbers.
-    cause_lags, effect_lags : int
-        How many past symbols of each are used, at least 1.
-
-    Returns
-    -------
-    float
-        ``I(Y_t; X_past | Y_past)`` of the observed counts, nats, at least 0.
-
-    Raises
-    ------
-    ValueError
-        If the sequences differ in length, are too short, or hold no whole numbers.
-    """
-    x, y = np.asarray(cause), np.asarray(effect)
-    for name, values in (("cause", x), ("effect", y)):
-        if values.ndim != 1 or not np.issubdtype(values.dtype, np.integer):
-            raise ValueError(
-                f"{name}: got {values.dtype} of shape {values.shape}, allowed are whole numbers of shape (T,)"
-            )
-    if x.shape != y.shape:
-        raise ValueError(f"effect: got {len(y)} symbols, allowed are as many as in cause, {len(x)}")
-    k, m = check_count("cause_lags", cause_lags, 1), check_count("effect_lags", effect_lags, 1)
-    start = max(k, m)
-    if len(y) <= start:
-        raise ValueError(f"cause, effect: got {len(y)} symbols, allowed are more than {start}")
-    now = y[start:]
-    own = [y[start - lag : len(y) - lag] for lag in range(1, m + 1)]
-    other = [x[start - lag : len(x) - lag] for lag in range(1, k + 1)]
-    gain = _entropy([now, *own]) - _entropy(own) - _entropy([now, *own, *other]) + _entropy([*own, *other])
-    return max(gain, 0.0)
-
-
-def _entropy(columns: list[NDArray[Any]]) -> float:
-    counts = np.unique(np.stack(columns), axis=1, return_counts=True)[1]
-    p = counts / counts.sum()
-    return -float((p * np.log(p)).sum())
-
-
 def _residual(moments: Array) -> float:
     """Sum of squares of the first row that the others leave."""
-    return float(moments[0, 0] - moments[0, 1:] @ np.linalg.solve(moments[1:, 1:], moments[1:, 0]))
+    # Least squares, and not a plain solution: the two series may be the same one.
+    weights = np.linalg.lstsq(moments[1:, 1:], moments[1:, 0], rcond=None)[0]
+    return float(moments[0, 0] - moments[0, 1:] @ weights)
 
 
 def _series(name: str, values: ArrayLike) -> Array:
