@@ -81,6 +81,7 @@ READERS: dict[str, Reader] = {
     ),
     "arithmetic": _task("arithmetic"),
     "ciphers": _task("ciphers"),
+    "countdown": _task("countdown"),
     "gibberish_ciphers": _task("gibberish_ciphers"),
 }
 
