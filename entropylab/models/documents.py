@@ -55,17 +55,17 @@ def _read_module(name: str, _: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(file.read_text(encoding="utf-8", errors="replace") for file in _module_files(name))
 
 
-def _task(module: str) -> Reader:
+def _task(module: str, about: str = "", **chosen: str) -> Reader:
     """A generated task: one document for each part, of as many texts as the recipe asks for."""
 
     def read(part: str, options: Mapping[str, int]) -> tuple[str, ...]:
         source = importlib.import_module(f"entropylab.sources.tasks.{module}")
-        return tuple(source.documents(part, options[part], options["seed"]))
+        return tuple(source.documents(part, options[part], options["seed"], **chosen))
 
     def names(options: Mapping[str, int]) -> list[str]:
         return [part for part in ("train", "validation", "test") if part in options]
 
-    return Reader(f"generated texts of the task '{module}'", names, read)
+    return Reader(f"generated texts of the task '{module}'{about}", names, read)
 
 
 READERS: dict[str, Reader] = {
@@ -81,7 +81,8 @@ READERS: dict[str, Reader] = {
     ),
     "arithmetic": _task("arithmetic"),
     "ciphers": _task("ciphers"),
-    "countdown": _task("countdown"),
+    "countdown": _task("countdown", ", without synonyms", style="plain"),
+    "countdown_chatty": _task("countdown", ", with free synonyms", style="chatty"),
     "gibberish_ciphers": _task("gibberish_ciphers"),
 }
 

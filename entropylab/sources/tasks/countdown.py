@@ -3,13 +3,13 @@
 A problem is three digits from 1 to 9 and a target from 1 to 99: combine all three, each once, with + - *, from left to
 right. A chain tries candidates, by one of four strategies, until one hits the target or the writer gives up::
 
-    chatty 8 8 9 -> 7 : try product first 9 * 8 = 72 next 72 + 8 = 80 no go back
+    8 8 9 -> 7 : try product first 9 * 8 = 72 next 72 + 8 = 80 no go back
     work from target 7 + 9 = 16 then 8 + 8 = 16 yes thus ans 8 + 8 - 9
 
 The strategy *sum*, *product* or *difference* names the first operator; *work from target* undoes the last operation and
 looks for what is then needed. ``then``/``next`` is a coin that carries nothing, of ln 2 nats; so is ``so`` against
-``thus``, but at that place the chain also decides to stop. In a ``plain`` problem the first word of each pair is always
-taken, so that all uncertainty is about decisions.
+``thus``, but at that place the chain also decides to stop. In a ``plain`` chain the first word of each pair is always
+taken, so that all uncertainty is about decisions; a ``chatty`` one throws the coins.
 
 The reward is exact: it reads the answer, and nothing is evaluated but a left-to-right chain of numbers.
 """
@@ -32,7 +32,6 @@ Strategy = Literal["sum", "product", "difference", "target"]
 Digits = tuple[int, int, int]
 
 HIGHEST = 99
-PROMPT_WORDS = 7
 _OPERATOR_OF: dict[str, str] = {"sum": "+", "product": "*", "difference": "-"}
 _STRATEGY_OF: dict[str, Strategy] = {"+": "sum", "*": "product", "-": "difference"}
 _INVERSE = {"+": "-", "-": "+", "*": "/"}
@@ -40,7 +39,6 @@ _WORDS = (
     *("+", "-", "*", "/", "=", "->", ":", "%", "?", "(", ")"),
     *("try", "product", "sum", "difference", "first", "work", "from", "target", "then", "next", "so", "thus"),
     *("no", "yes", "go", "back", "ans", "check", "again", "call", "ret", "step", "img"),
-    *get_args(Style),
 )
 # The symbols that texts are made of; the space belongs to the word before it. Some are there for related tasks.
 VOCABULARY: tuple[str, ...] = tuple(f"{word} " for word in (*map(str, range(HIGHEST + 1)), *_WORDS))
@@ -106,10 +104,10 @@ class Problem:
             return "test"
         return "validation" if place // 5 % 10 == 0 else "train"
 
-    def prompt(self, style: Style, rng: random.Random) -> list[str]:
+    def prompt(self, rng: random.Random) -> list[str]:
         """The words that a model continues, with the digits in a random order."""
         shown = rng.sample(self.digits, 3)
-        return [style, *map(str, shown), "->", str(self.target), ":"]
+        return [*map(str, shown), "->", str(self.target), ":"]
 
 
 @cache
@@ -263,8 +261,8 @@ def _forward(candidate: Candidate, opening: list[str], link: str, solves: bool) 
     return [*opening, *first, link, *second, "yes" if solves else "no"]
 
 
-def documents(part: Part, count: int, seed: int) -> list[str]:
-    """Prompts with their chains, by the default demonstrator; half of the problems are plain, half are chatty.
+def documents(part: Part, count: int, seed: int, style: Style = "plain") -> list[str]:
+    """Prompts with their chains, by the default demonstrator.
 
     Parameters
     ----------
@@ -273,6 +271,8 @@ def documents(part: Part, count: int, seed: int) -> list[str]:
         How many, at least 1.
     seed : int
         The same seed gives the same texts.
+    style : {"plain", "chatty"}
+        Without or with free synonyms.
 
     Returns
     -------
@@ -282,16 +282,18 @@ def documents(part: Part, count: int, seed: int) -> list[str]:
     Raises
     ------
     ValueError
-        If the part is unknown or the count is below 1.
+        If the part or the style is unknown or the count is below 1.
     """
     if count < 1:
         raise ValueError(f"count: got {count}, allowed is 1 or more")
+    if style not in get_args(Style):
+        raise ValueError(f"style: got {style!r}, allowed are {get_args(Style)}")
     pool, writer = problems(part), Demonstrator()
     rng = random.Random(f"countdown {part} {seed}")
     texts = []
     for _ in range(count):
-        problem, style = rng.choice(pool), rng.choice(get_args(Style))
-        words = problem.prompt(style, rng) + writer.chain(problem, style, rng)
+        problem = rng.choice(pool)
+        words = problem.prompt(rng) + writer.chain(problem, style, rng)
         texts.append("".join(f"{word} " for word in words))
     return texts
 
