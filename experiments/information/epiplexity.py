@@ -1,6 +1,6 @@
 """Learning curves of cellular automata for the chapter on epiplexity (claims C3 and C4).
 
-Run: ``python experiments/information/epiplexity.py`` (about 90 seconds of one core). A run that is done is kept in
+Run: ``python experiments/information/epiplexity.py`` (about 2 minutes of one core). A run that is done is kept in
 ``training/epiplexity/`` and not made again. At the end all curves go into the package as the tables
 ``epiplexity_curves`` (loss of each step before its update) and ``epiplexity_runs`` (one row a run).
 """
@@ -22,6 +22,8 @@ from entropylab.models.automaton_study import Plan, Task, prequential_run, reque
 FOLDER = Path("training") / "epiplexity"
 RULES = (15, 54, 30)
 SEEDS = (0, 1, 2)
+# A side study, one seed: other depths than the two of the claim.
+DEPTHS = (2, 4, 6, 10, 12, 16)
 
 
 def automaton(rule: int, steps: int, seed: int) -> dict[str, Any]:
@@ -46,6 +48,8 @@ def plan() -> dict[str, tuple[Any, tuple[Any, ...]]]:
     for seed in (0, 1):
         for noise in (0.0, 0.1):
             runs |= {f"pair {rule} {noise} {seed}": (pair, (rule, noise, seed)) for rule in RULES}
+    for steps in DEPTHS:
+        runs |= {f"automaton {rule} {steps} 0": (automaton, (rule, steps, 0)) for rule in RULES}
     return runs
 
 
