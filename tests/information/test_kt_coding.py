@@ -53,6 +53,10 @@ def test_expected_regret_of_a_biased_coin():
     assert p @ totals - n * entropy == pytest.approx(4.587246379717044, abs=1e-6)
 
 
+def test_what_a_context_costs_that_is_never_in_doubt():
+    assert kt_code(np.zeros(78, int), 0).total == pytest.approx(3.9707611696177444, abs=1e-12)
+
+
 def test_the_best_observer_is_the_source_s_order():
     chain = HighOrderMarkovChain([[[0.9, 0.1], [0.3, 0.7]], [[0.2, 0.8], [0.7, 0.3]]])
     order, code = least_description(chain.sample(20_000, seed=0), 6)
