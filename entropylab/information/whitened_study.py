@@ -80,7 +80,8 @@ def rotations(width: int, count: int, seed: int) -> NDArray[np.float64]:
     -------
     array of float64, shape (count, width, width)
     """
-    return np.asarray(ortho_group.rvs(width, size=count, random_state=np.random.default_rng(seed)))
+    drawn = ortho_group.rvs(width, size=count, random_state=np.random.default_rng(seed))
+    return np.asarray(drawn).reshape(count, width, width)  # scipy drops the axis of one draw
 
 
 def study_whitened(seed: int, scales: tuple[float, ...], *, draws: int = 200) -> WhitenedStudy:

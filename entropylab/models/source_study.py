@@ -155,6 +155,7 @@ def probe_future(
     *,
     ahead: int = 1,
     first: int = FIRST,
+    steps: int = 400,
     seed: int = 0,
     baseline: ProbeSurplus | None = None,
 ) -> ProbeSurplus:
@@ -173,6 +174,8 @@ def probe_future(
         At least 1.
     first : int
         First position that is looked at.
+    steps : int
+        Of the probes; few texts of many symbols need few, or a probe learns its texts by heart.
     seed : int
         Of the probes.
     baseline : ProbeSurplus, optional
@@ -200,6 +203,7 @@ def probe_future(
         text[:, first + ahead :].flatten(),
         fitted.flatten(),
         symbols=symbols,
+        steps=steps,
         seed=seed,
         baseline=baseline,
     )

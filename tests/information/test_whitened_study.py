@@ -34,3 +34,7 @@ def test_angles_and_rotations():
     assert largest_angle(e[:, :2], e[:, 1:3]) == pytest.approx(90)
     r = rotations(3, 5, 0)
     assert np.einsum("nij,nik->njk", r, r) == pytest.approx(np.tile(np.eye(3), (5, 1, 1)))
+
+
+def test_one_rotation_is_a_stack_of_one():
+    assert rotations(3, 1, 0).shape == (1, 3, 3)
