@@ -2,7 +2,13 @@
 
 from entropylab.statistics.calibration import expected_calibration_error
 from entropylab.statistics.edit_distance import levenshtein
-from entropylab.statistics.paired import Interval, bootstrap_items, mcnemar_exact, paired_bootstrap
+from entropylab.statistics.paired import (
+    Interval,
+    bootstrap_items,
+    mcnemar_exact,
+    paired_bootstrap,
+    paired_t_interval,
+)
 from entropylab.statistics.regression import LogisticFit, logit_glm, variance_inflation
 from entropylab.statistics.representation import linear_cka
 
@@ -16,5 +22,6 @@ __all__ = [
     "logit_glm",
     "mcnemar_exact",
     "paired_bootstrap",
+    "paired_t_interval",
     "variance_inflation",
 ]

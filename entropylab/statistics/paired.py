@@ -84,6 +84,36 @@ def paired_bootstrap(
     )
 
 
+def paired_t_interval(differences: ArrayLike, *, level: float = 0.9) -> Interval:
+    """Mean difference of a few paired runs with its t interval; the bootstrap is too narrow for fewer than ten.
+
+    Parameters
+    ----------
+    differences : array_like of float, shape (n,)
+        One number a seed, at least two.
+    level : float
+        Coverage, between 0 and 1.
+
+    Returns
+    -------
+    Interval
+        Mean, low and high end; all the same if the differences are.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two finite numbers, or ``level`` is out of range.
+    """
+    values = np.asarray(differences, dtype=np.float64)
+    if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
+        raise ValueError(f"differences: got shape {values.shape}, allowed are two or more finite numbers")
+    if not 0 < level < 1:
+        raise ValueError(f"level: got {level}, allowed is a number between 0 and 1")
+    half = float(stats.t.ppf((1 + level) / 2, len(values) - 1) * stats.sem(values))
+    mean = float(values.mean())
+    return Interval(mean, mean - half, mean + half)
+
+
 def bootstrap_items(
     items: int,
     statistic: Callable[[NDArray[np.int64]], float],

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from entropylab.statistics import bootstrap_items, mcnemar_exact, paired_bootstrap
+from entropylab.statistics import bootstrap_items, mcnemar_exact, paired_bootstrap, paired_t_interval
 
 
 @pytest.mark.parametrize(
@@ -59,3 +60,22 @@ def test_items_are_drawn_whole():
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_the_t_interval_is_that_of_scipy():
+    differences = np.random.default_rng(0).normal(1, 2, 8)
+    expected = stats.ttest_1samp(differences, 0).confidence_interval(0.9)
+    found = paired_t_interval(differences)
+    assert found.estimate == pytest.approx(differences.mean())
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert paired_t_interval([2.0, 2.0]) == (2, 2, 2)
+    assert paired_t_interval(differences, level=0.99).low < found.low
+
+
+def test_the_t_interval_refuses_one_run_and_a_bad_level():
+    with pytest.raises(ValueError, match="differences: got shape"):
+        paired_t_interval([1.0])
+    with pytest.raises(ValueError, match="differences: got shape"):
+        paired_t_interval([1.0, np.nan])
+    with pytest.raises(ValueError, match="level: got 1"):
+        paired_t_interval([1.0, 2.0], level=1)
