@@ -49,7 +49,8 @@ def map_page(root: Path) -> str:
         "",
         "% Written by python -m entropylab.book.pages: edit entropylab/book/chapters.yml and references.bib.",
         "",
-        f"The book has {papers} chapters on papers and {len(chapters) - papers} on its own engine. "
+        f"The book has {papers} chapters on papers and {len(chapters) - papers} of its own: on the engine, and on what "
+        "the chapters of a part have in common. "
         f"Of all {len(chapters)}, {done} {_are(done)} done and {len(chapters) - done} in work.",
         "A chapter is done when its notebook and a recorded run are in the repository.",
     ]

@@ -16,7 +16,7 @@ IN_WORK = "in work"
 
 @dataclass(frozen=True)
 class PlannedChapter:
-    """One chapter of the plan; ``cite`` is empty for the engine's, ``title`` for those on papers."""
+    """One chapter of the plan; ``cite`` is empty for those on no paper, ``title`` for those on one."""
 
     name: str
     part: str

@@ -13,7 +13,8 @@ ROOT = places.checkout()
 ALL = list(address.notebooks(ROOT))
 CHAPTERS = [path for path in ALL if path.parent.name not in ("chapters", "appendix")]
 ENGINE = [path for path in CHAPTERS if path.parent.name == "kernels"]  # steps in the place of claims
-PAPERS = [path for path in CHAPTERS if path not in ENGINE]
+OVERVIEWS = [path for path in CHAPTERS if path.stem in ("five_views",)]  # on no paper, with identities
+PAPERS = [path for path in CHAPTERS if path not in ENGINE + OVERVIEWS]
 
 
 def name(path):
@@ -51,6 +52,17 @@ def test_a_chapter_on_the_engine_has_its_card_its_bootstrap_and_checks_of_all_st
     expected = steps(path.stem.removesuffix("_kernel"))
     assert [line.split(": ")[0] for line in lines] == [f"step {step.title}" for step in expected]
     assert all(line.split(": ")[1].startswith("equal to the reference") for line in lines)
+
+
+@pytest.mark.parametrize("path", OVERVIEWS, ids=name)
+def test_an_overview_compares_both_sides_of_its_identities(path):
+    cells = json.loads(path.read_text())["cells"]
+    (table,) = [cell for cell in cells if "nbval-check-output" in cell["metadata"].get("tags", [])]
+    lines = "".join(text for output in table["outputs"] for text in output["text"]).splitlines()[1:]
+    assert len(lines) > 9
+    for line in lines:
+        *_, one, other = line.split()
+        assert one == other
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=name)
