@@ -61,7 +61,7 @@ def test_values_and_gradients_are_those_of_the_logits(backend, tokens, softcap, 
         assert (a - b).abs().max() < 1e-12
 
 
-def test_the_first_case_of_the_brief():
+def test_a_worked_case():
     hidden = torch.tensor([[1.0, 0.0], [0.5, -1.0]], dtype=torch.float64, requires_grad=True)
     weight = torch.tensor([[1.0, 1.0], [0.0, 2.0], [-1.0, 0.0], [2.0, -1.0]], dtype=torch.float64)
     found = linear_token_statistics(hidden, weight, torch.tensor([3, 2]))

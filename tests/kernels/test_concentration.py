@@ -36,7 +36,7 @@ def run(kernels, arrays, offsets, alpha=0.05):
 
 
 def the_case():
-    """The brief's case: p = (1/2, 1/4, 1/8, 1/8) at each step, tokens (0, 2, 1)."""
+    """A worked case: p = (1/2, 1/4, 1/8, 1/8) at each step, tokens (0, 2, 1)."""
     p = np.array([0.5, 0.25, 0.125, 0.125])
     h = -(p * np.log(p)).sum()
     v = (p * np.log(p) ** 2).sum() - h**2
