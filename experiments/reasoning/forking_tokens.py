@@ -1,32 +1,32 @@
 """What the chapter on forking tokens takes from longer runs, besides the arms.
 
-Run: ``python experiments/reasoning/forking_tokens.py``, after ``grpo_arms.py`` has finished seed 100 (about 12 minutes
-on one thread). It writes three tables into the package; one that is there is not made again:
+Run: ``python experiments/reasoning/forking_tokens.py``. It first does what is left of ``grpo_arms.py`` (40 to 75
+minutes); then it takes three minutes on one thread. It writes three tables into the package; one that is there is not
+made again:
 
 * ``forking_temperatures``: right answers of four samples for each test problem, for pairs of temperatures above and
   below the 80th percentile of the policy's own entropies (C3).
 * ``forking_influence``: influence of single tokens of lab/reasoner-chatty on the answer (C2b).
 * ``forking_pattern``: entropies at the tokens of 512 chains of a trained policy, under it, under its base policy, and
-  under a base policy of another seed, which is trained first, into ``training/reasoner-seed1`` (C4).
+  under a base policy of another seed (C4).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
+import grpo_arms
 import numpy as np
 import pandas as pd
 import torch
+from second_policy import second_policy
 from transformers import PreTrainedModel
 
 import entropylab.data
 from entropylab.files import atomic_write
 from entropylab.models import load
-from entropylab.models.recipes import Transformer, read_recipe
-from entropylab.models.training import train
 from entropylab.reasoning import CountdownTask, evaluate, sample_chains, score
 from entropylab.reasoning.entropy_pattern import two_temperatures
 from entropylab.reasoning.influence import influences, places_of
@@ -34,7 +34,6 @@ from entropylab.reasoning.rollout import Rollouts
 from entropylab.sources.tasks.countdown import Problem, problems
 
 TABLES = Path(entropylab.data.__file__).parent / "tables"
-RUNS, OTHER = Path("training/grpo_arms"), Path("training/reasoner-seed1")
 CHAINS, GRID = 512, (0.3, 0.6, 1.0, 1.5, 2.0)
 PROFILE_SEED, INFLUENCE_SEED, TEMPERATURE_SEED, PATTERN_SEED = 1001, 1002, 1003, 100
 CLASSES = ("strategy", "first", "retreat", "synonym", "opener", "closing", "result", "equals")
@@ -82,14 +81,6 @@ def influence() -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True).astype({"token_class": "category"})
 
 
-def other_policy() -> Path:
-    """The base policy of another seed: weights and order of the chains differ, the chains do not."""
-    recipe = read_recipe("reasoner")
-    assert isinstance(recipe.model, Transformer)
-    changed = replace(recipe.model, schedule=replace(recipe.model.schedule, seed=1))
-    return OTHER / "model" if (OTHER / "model").exists() else train(replace(recipe, model=changed), OTHER)
-
-
 def pattern() -> pd.DataFrame:
     """A row a token of the trained policies' chains."""
     tables = []
@@ -97,13 +88,13 @@ def pattern() -> pd.DataFrame:
         ("plain", "full", "lab/reasoner"),
         ("chatty", "chatty-full", "lab/reasoner-chatty"),
     ):
-        trained, tokenizer = load(str(RUNS / f"{arm}-100"))
+        trained, tokenizer = load(str(grpo_arms.RUNS / f"{arm}-100"))
         task = CountdownTask(tokenizer)
         _, chains = chains_of(trained, task, PATTERN_SEED)
         mask = chains.mask.numpy()
         columns = {"chain": mask.nonzero()[0].astype(np.int16), "token_class": task.classes(chains)[mask]}
         columns["trained"] = chains.entropy.numpy()[mask]
-        for key, source in (("base", name), ("other", str(other_policy()))):
+        for key, source in (("base", name), ("other", str(second_policy()))):
             with torch.no_grad():
                 scores = score(load(source)[0], chains.prompts, chains.tokens, chains.mask)
             columns[key] = scores.entropy.numpy()[mask]
@@ -115,7 +106,7 @@ def pattern() -> pd.DataFrame:
 
 def main() -> None:
     """Make the tables that are missing."""
-    torch.set_num_threads(1)
+    grpo_arms.main()
     stages: dict[str, Callable[[], pd.DataFrame]] = {
         "forking_influence": influence,
         "forking_temperatures": temperatures,

@@ -1,15 +1,16 @@
 """GRPO on Countdown under several credit rules, seed by seed: what the chapters on forking tokens and SEED-GRPO score.
 
-Run: ``python experiments/reasoning/grpo_arms.py`` (64 runs of under a minute each on one thread; about an hour). A run
-is 40 steps from one base policy, then eight samples for each of the 369 test problems. All arms with one seed see the
-same prompts, the same first chains and the same random numbers in the evaluation. A run's file, below
+Run: ``python experiments/reasoning/grpo_arms.py`` (72 runs of half a minute to a minute each on one thread, so 40 to 75
+minutes). A run is 40 steps from one base policy, then eight samples for each of the 369 test problems. All arms with
+one seed see the same prompts, the same first chains and the same random numbers in the evaluation. A run's file, below
 ``training/grpo_arms``, is written when the run is done, and what is there is not run again; so the script may be
 stopped at any time. Seeds come first: at any time, the seeds below the current one are complete in all arms. The
 numbers of seeds are fixed beforehand.
 
 The finished runs go into the package as two tables: ``grpo_steps``, a row a step, and ``grpo_problems``, a row a test
 problem. The base policies are evaluated in the same way, as the arms ``base``. The policies of the arms ``full`` with
-seed 100 are kept as ``training/grpo_arms/<arm>-100``.
+seed 100 are kept as ``training/grpo_arms/<arm>-100``. The arms ``other`` start from a base policy of another seed; they were
+added after the others and are reported beside the claims.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from second_policy import second_policy
+from transformers import PreTrainedModel
 
 import entropylab.data
 from entropylab.files import atomic_write
@@ -33,6 +36,7 @@ from entropylab.sources.tasks.countdown import problems
 
 FIRST_SEED, EVALUATION_OFFSET, SAMPLES = 100, 10_000, 8
 FULL, DR_GRPO = GrpoSettings(), GrpoSettings(scale="none", aggregation="dr_grpo")
+SECOND = "second policy"
 RUNS = Path("training/grpo_arms")
 TABLES = Path(entropylab.data.__file__).parent / "tables"
 # Columns of the step log that the chapters use; the runs' own files have all.
@@ -69,21 +73,30 @@ ARMS = (
     Arm("chatty-full", Credit(), 4, model="lab/reasoner-chatty"),
     Arm("chatty-top", EntropyMask(0.2), 4, model="lab/reasoner-chatty"),
     Arm("chatty-bottom", EntropyMask(0.2, "bottom"), 4, model="lab/reasoner-chatty"),
+    Arm("other-full", Credit(), 4, model=SECOND),
+    Arm("other-top", EntropyMask(0.2), 4, model=SECOND),
 )
+# Arms of the base policies, and how many seeds.
+BASES = {"base": ("lab/reasoner", 8), "chatty-base": ("lab/reasoner-chatty", 4), "other-base": (SECOND, 4)}
+
+
+def policy(name: str) -> tuple[PreTrainedModel, CountdownTask]:
+    """A base policy and its task."""
+    model, tokenizer = load(str(second_policy()) if name == SECOND else name)
+    return model, CountdownTask(tokenizer)
 
 
 def run(arm: Arm, seed: int) -> dict[str, Any]:
     """Train and evaluate one arm with one seed."""
-    model, tokenizer = load(arm.model)
-    task, clock = CountdownTask(tokenizer), time.process_time()
+    (model, task), clock = policy(arm.model), time.process_time()
     credit = arm.credit
     if arm.name == "constant":
         steps = read("seed-1", seed)["steps"]
         credit = ConstantScale(float(np.mean([step["scale"] for step in steps if "scale" in step])))
     steps = list(train_grpo(model, task, credit, arm.settings, seed=seed))
-    if arm.name.endswith("full") and seed == FIRST_SEED:
+    if arm.name in ("full", "chatty-full") and seed == FIRST_SEED:
         model.save_pretrained(RUNS / f"{arm.name}-{seed}")
-        tokenizer.save_pretrained(RUNS / f"{arm.name}-{seed}")
+        load(arm.model)[1].save_pretrained(RUNS / f"{arm.name}-{seed}")
     scores = evaluate(model, task, problems("test"), samples=SAMPLES, seed=EVALUATION_OFFSET + seed)
     return {
         "arm": arm.name,
@@ -101,10 +114,7 @@ def run(arm: Arm, seed: int) -> dict[str, Any]:
 
 def base(name: str, seed: int) -> dict[str, Any]:
     """Evaluate a base policy with the random numbers of a seed."""
-    model, tokenizer = load(name)
-    scores = evaluate(
-        model, CountdownTask(tokenizer), problems("test"), samples=SAMPLES, seed=EVALUATION_OFFSET + seed
-    )
+    scores = evaluate(*policy(name), problems("test"), samples=SAMPLES, seed=EVALUATION_OFFSET + seed)
     return {"steps": [], "successes": scores.successes.tolist(), "tokens": scores.tokens.tolist()}
 
 
@@ -173,12 +183,12 @@ def main() -> None:
         )
 
     for seed in range(FIRST_SEED, FIRST_SEED + max(arm.seeds for arm in ARMS)):
-        once("base", seed, lambda seed=seed: base("lab/reasoner", seed))
+        for name, (model, seeds) in BASES.items():
+            if seed < FIRST_SEED + seeds:
+                once(name, seed, lambda model=model, seed=seed: base(model, seed))
         for arm in ARMS:
             if seed < FIRST_SEED + arm.seeds:
                 once(arm.name, seed, lambda arm=arm, seed=seed: run(arm, seed))
-        if seed < FIRST_SEED + 4:
-            once("chatty-base", seed, lambda seed=seed: base("lab/reasoner-chatty", seed))
         write_tables()
 
 
