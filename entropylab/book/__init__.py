@@ -9,6 +9,7 @@ from entropylab.book.interactive import typical_explorer
 from entropylab.book.scales import scale, settings
 from entropylab.book.scatter_explorer import scatter_explorer
 from entropylab.book.scorecard import Scorecard
+from entropylab.book.text_explorer import text_explorer
 
 __all__ = [
     "Scorecard",
@@ -19,5 +20,6 @@ __all__ = [
     "scatter_explorer",
     "settings",
     "show",
+    "text_explorer",
     "typical_explorer",
 ]

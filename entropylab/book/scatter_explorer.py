@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
 import numpy.typing as npt
 
-from entropylab.book import markup
 from entropylab.book.markup import Html
+from entropylab.book.slider_figure import check_frames, slider_figure
 
 MAX_POINTS = 500
 COLOURS = ("#0173b2", "#de8f05", "#029e73", "#cc78bc", "#ca9161")  # seaborn's colour-blind palette
@@ -72,14 +70,11 @@ def scatter_explorer(
         raise ValueError(
             "frames, groups: allowed are one number and one group for each x, in one frame or more"
         )
-    if len(captions) != len(ys):
-        raise ValueError(f"captions: got {len(captions)}, allowed is one for each of the {len(ys)} frames")
     if not all(np.isfinite(values).all() for values in (at, *ys)):
         raise ValueError("x, frames: got a number that is NaN or infinite")
     if len(names) > len(COLOURS):
         raise ValueError(f"groups: got {len(names)}, allowed are {len(COLOURS)}")
-    if not 0 <= start < len(ys):
-        raise ValueError(f"start: got {start}, allowed are 0 to {len(ys) - 1}")
+    check_frames(len(ys), captions, start)
 
     lines = dict(levels or {})
     top = _round_up(max(float(max(y.max() for y in ys)), *lines.values(), 1e-9))
@@ -106,21 +101,18 @@ def scatter_explorer(
         f'<span><i style="background:{COLOURS[place]}"></i>{escape(name)}</span>'
         for place, name in enumerate(names)
     )
-    said = [str(text) for text in captions]
-    data = {"heights": heights, "stops": list(frames), "captions": said, "start": start}
-    text = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")  # "</" would end the script
-    name = "sx-" + hashlib.sha256((text + title).encode()).hexdigest()[:10]
-    heading = f"<p><strong>{escape(title)}</strong></p>" if title else ""
-    return Html(
-        f"<style>{markup.asset('scatter_explorer.css').strip()}</style>"
-        f'<div class="sx" id="{name}">{heading}<label data-sx="controls" hidden>{escape(slider)} '
-        f'<input type="range" data-sx="slider" min="0" max="{len(ys) - 1}" step="1"><output></output></label>'
-        f'<div class="sx-keys">{keys}</div>'
-        f'<div class="sx-picture"><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
-        f'aria-label="{escape(said[start])}">{"".join(marks)}</svg></div>'
-        f'<p data-sx="summary" aria-live="polite">{escape(said[start])}</p>'
-        f"</div><script>{markup.asset('scatter_explorer.js').strip()}"
-        f"(document.getElementById({json.dumps(name)}), {text});</script>"
+    return slider_figure(
+        lambda said: (
+            f'<div class="sx-keys">{keys}</div><div class="sx-picture"><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" '
+            f'role="img" aria-label="{said}">{"".join(marks)}</svg></div>'
+        ),
+        dict(zip(frames, heights, strict=True)),
+        marks="circle",
+        attribute="cy",
+        slider=slider,
+        captions=captions,
+        start=start,
+        title=title,
     )
 
 

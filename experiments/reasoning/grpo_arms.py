@@ -9,7 +9,7 @@ numbers of seeds are fixed beforehand.
 
 The finished runs go into the package as two tables: ``grpo_steps``, a row a step, and ``grpo_problems``, a row a test
 problem. The base policies are evaluated in the same way, as the arms ``base``. The policies of the arms ``full`` with
-seed 100 are kept as ``training/grpo_arms/<arm>-100``. The arms ``other`` start from a base policy of another seed; they were
+seed 100 are kept as ``training/grpo_arms/<arm>-100``. The arms ``other`` have a base policy of another seed; they were
 added after the others and are reported beside the claims.
 """
 

@@ -26,11 +26,11 @@ def test_the_points_of_every_frame_are_in_the_page_and_nothing_is_loaded():
     ).html
     content = data(html)
     assert content["stops"] == ["1", "2"] and content["captions"] == KEYWORDS["captions"]
-    assert heights(html) == content["heights"][1]
+    assert heights(html) == content["frames"][1]
     # Higher values stand further up, on one scale for all frames, and the line at 4 passes through the point at 4.
-    assert np.argsort(content["heights"][0]).tolist() == [2, 1, 0]
-    assert content["heights"][0][1] == content["heights"][1][1]
-    assert f'y1="{content["heights"][0][2]}"' in html
+    assert np.argsort(content["frames"][0]).tolist() == [2, 1, 0]
+    assert content["frames"][0][1] == content["frames"][1][1]
+    assert f'y1="{content["frames"][0][2]}"' in html
     assert html.count("<i style=") == 2
     assert "src=" not in html and "import" not in html
 

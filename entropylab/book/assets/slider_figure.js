@@ -1,17 +1,17 @@
-// The scatter explorer: a slider moves the points of a picture that stands in the page already. It loads nothing.
+// A figure with a slider: each position gives one attribute of the figure's marks another value. It loads nothing.
 (function (root, data) {
   "use strict";
   if (!root || root.dataset.live) return;
   root.dataset.live = "1";
   const find = (name) => root.querySelector("[data-sx=" + name + "]");
-  const slider = find("slider"), summary = find("summary");
-  const picture = root.querySelector("svg"), points = picture.querySelectorAll("circle");
+  const slider = find("slider"), summary = find("summary"), picture = root.querySelector("[aria-label]");
+  const marks = root.querySelectorAll(data.marks);
 
   function update() {
     const frame = Number(slider.value);
     slider.nextElementSibling.value = data.stops[frame];
     slider.setAttribute("aria-valuetext", data.stops[frame]);
-    points.forEach((point, i) => point.setAttribute("cy", data.heights[frame][i]));
+    marks.forEach((mark, i) => mark.setAttribute(data.attribute, data.frames[frame][i]));
     summary.textContent = data.captions[frame];
     picture.setAttribute("aria-label", data.captions[frame]);
   }
