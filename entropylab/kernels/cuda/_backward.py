@@ -16,7 +16,7 @@ import numpy as np
 
 from ._device import cuda, device, kernel
 from ._formats import number_format
-from ._rows import map_elements, row_reader, row_writer
+from ._rows import keep_first_greatest, map_elements, row_reader, row_writer
 from .launch import BACKWARD_THREADS, BACKWARD_VECTORS, SCAN_THREADS
 
 # Which upstream gradients are given (bits).
@@ -147,11 +147,7 @@ def argmax_kernel(name: str) -> Any:
         while offset > 0:
             if thread < offset:
                 other = thread + offset
-                if values[other] > values[thread] or (
-                    values[other] == values[thread] and places[other] < places[thread]
-                ):
-                    values[thread] = values[other]
-                    places[thread] = places[other]
+                keep_first_greatest(values, places, thread, other)
             cuda.syncthreads()
             offset = offset >> 1
         if thread == 0:

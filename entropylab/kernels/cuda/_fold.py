@@ -20,7 +20,7 @@ import numpy as np
 from ._backward import HAS_ENTROPY, HAS_LOGSUMEXP, HAS_MAX, HAS_SURPRISAL, HAS_VARENTROPY
 from ._device import cuda, device, kernel
 from ._formats import number_format
-from ._rows import each_element, map_elements, row_reader, row_writer, tile_loader
+from ._rows import each_element, keep_first_greatest, map_elements, row_reader, row_writer, tile_loader
 from .launch import BACKWARD_THREADS, BACKWARD_VECTORS, FOLD_THREADS, TILE
 
 
@@ -101,11 +101,7 @@ def fold_kernel(name: str) -> Any:
         while offset > 0:
             if thread < offset:
                 other = thread + offset
-                if values[other] > values[thread] or (
-                    values[other] == values[thread] and places[other] < places[thread]
-                ):
-                    values[thread] = values[other]
-                    places[thread] = places[other]
+                keep_first_greatest(values, places, thread, other)
             cuda.syncthreads()
             offset = offset >> 1
         best = values[0]

@@ -18,6 +18,14 @@ from ._formats import number_format
 from .launch import TILE
 
 
+@device
+def keep_first_greatest(values: Any, places: Any, here: Any, other: Any) -> None:
+    """A step of a reduction: the greater of two values, with its place, or the first place of equal ones."""
+    if values[other] > values[here] or (values[other] == values[here] and places[other] < places[here]):
+        values[here] = values[other]
+        places[here] = places[other]
+
+
 @cache
 def _single_reader(name: str) -> Any:
     """Build ``read(array, start, c, columns) -> width reals``, one by one, -inf outside the row.
