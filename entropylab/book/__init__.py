@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from entropylab.book.cluster_explorer import cluster_explorer
 from entropylab.book.colab import bootstrap
 from entropylab.book.exercises import check
 from entropylab.book.figures import figure_style, show
@@ -15,6 +16,7 @@ __all__ = [
     "Scorecard",
     "bootstrap",
     "check",
+    "cluster_explorer",
     "figure_style",
     "scale",
     "scatter_explorer",

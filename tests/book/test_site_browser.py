@@ -14,7 +14,8 @@ import pytest
 import torch
 import yaml
 
-from entropylab.book import places, typical_explorer
+from entropylab.book import cluster_explorer, places, typical_explorer
+from entropylab.book.cluster_explorer import values
 from entropylab.book.scoreboard import scoreboard
 from entropylab.decoding import top_p_filter
 from entropylab.kernels import reference
@@ -181,6 +182,29 @@ def test_the_sliders_follow_the_rules_of_the_package(chromium, name):
         assert len(nucleus) == len(wanted_nucleus), setting
         assert np.isclose(np.exp(logits[nucleus]).sum(), np.exp(logits[wanted_nucleus]).sum()), setting
         assert math.isclose(entropy, wanted_entropy, abs_tol=1e-12), setting
+    page.close()
+
+
+def test_the_cluster_explorer_follows_the_package(chromium):
+    rng = np.random.default_rng(0)
+    likelihoods, lengths = -rng.gamma(2, 6, 8), rng.integers(20, 70, 8)
+    page = chromium.new_page(viewport={"width": 390, "height": 844})
+    page.set_content(cluster_explorer([0] * 8, likelihoods, lengths, alpha=0.02).html)
+    lists = page.locator("[data-cx=answer]")
+    for alpha, clusters in (
+        (0.0, [0] * 8),
+        (1.0, [*range(8)]),
+        (0.37, [0] * 7 + [5]),
+        (0.8, [3, 3, 1, 1] * 2),
+    ):
+        for place, cluster in enumerate(clusters):
+            lists.nth(place).select_option(str(cluster))
+        page.locator("[data-cx=alpha]").fill(str(alpha))
+        shown = json.loads(page.locator(".cx").get_attribute("data-values"))
+        for ours, theirs in zip(values(np.array(clusters), likelihoods, lengths, alpha), shown, strict=True):
+            assert np.allclose(ours, theirs, atol=1e-12), clusters
+    assert page.inner_text("[data-cx=summary]") == "Clusters of 4, 4."
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.close()
 
 
