@@ -155,3 +155,49 @@ def bootstrap_items(
     drawn = [statistic(generator.integers(items, size=items)) for _ in range(draws)]
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(statistic(np.arange(items))), float(low), float(high))
+
+
+def bootstrap_clusters(
+    clusters: ArrayLike,
+    statistic: Callable[[NDArray[np.int64]], float],
+    *,
+    draws: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Bootstrap interval (percentiles) of a statistic of rows, where clusters of rows are drawn whole.
+
+    Rows of one cluster, such as answers to one question, are not independent: to draw them one by one makes intervals
+    too narrow.
+
+    Parameters
+    ----------
+    clusters : array_like, shape (n,)
+        The cluster of each row, n at least 1.
+    statistic : callable
+        From an int64 array of row numbers, with repetitions, to a number.
+    draws, level, seed
+        As in :func:`bootstrap_items`.
+
+    Returns
+    -------
+    Interval
+        The statistic of all rows, low and high end.
+
+    Raises
+    ------
+    ValueError
+        If ``clusters`` has another shape, or ``draws`` or ``level`` is out of range.
+    """
+    labels = np.asarray(clusters)
+    if labels.ndim != 1 or not len(labels):
+        raise ValueError(f"clusters: got shape {labels.shape}, allowed is (n,), one row at least")
+    numbers = np.unique(labels, return_inverse=True)[1]
+    rows_of = np.split(np.argsort(numbers, kind="stable"), np.cumsum(np.bincount(numbers))[:-1])
+    return bootstrap_items(
+        len(rows_of),
+        lambda items: statistic(np.concatenate([rows_of[item] for item in items])),
+        draws=draws,
+        level=level,
+        seed=seed,
+    )

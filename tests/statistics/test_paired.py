@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from entropylab.statistics import bootstrap_items, mcnemar_exact, paired_bootstrap, paired_t_interval
+from entropylab.statistics import (
+    bootstrap_clusters,
+    bootstrap_items,
+    mcnemar_exact,
+    paired_bootstrap,
+    paired_t_interval,
+)
 
 
 @pytest.mark.parametrize(
@@ -48,9 +54,25 @@ def test_items_are_drawn_whole():
     assert ratio == pytest.approx(np.sqrt(3), rel=0.15)
 
 
+def test_clusters_of_rows_are_drawn_whole():
+    """Rows in any order, labels of any kind; the same draws as by hand, and the statistic of all rows in front."""
+    values = np.random.default_rng(2).normal(size=6)
+    clusters = ["b", "a", "b", "c", "a", "b"]
+    rows = {"a": [1, 4], "b": [0, 2, 5], "c": [3]}
+    found = bootstrap_clusters(clusters, lambda rows: float(values[rows].mean()), draws=50, seed=3)
+    by_hand = bootstrap_items(
+        3, lambda items: float(np.mean(values[[r for i in items for r in rows["abc"[i]]]])), draws=50, seed=3
+    )
+    assert found == pytest.approx(by_hand)
+    assert found.estimate == pytest.approx(values.mean())
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda: bootstrap_clusters([], lambda rows: 0.0), "clusters: got shape"),
+        (lambda: bootstrap_clusters([[1]], lambda rows: 0.0), "clusters: got shape"),
+        (lambda: bootstrap_clusters([1], lambda rows: 0.0, draws=0), "draws"),
         (lambda: paired_bootstrap([]), "differences"),
         (lambda: paired_bootstrap([np.inf]), "differences"),
         (lambda: paired_bootstrap([1.0], level=1.0), "level"),
