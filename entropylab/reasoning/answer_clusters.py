@@ -37,6 +37,44 @@ def cluster_by_answer(answers: Sequence[Hashable | None]) -> NDArray[np.int64]:
     return np.array(found, dtype=np.int64)
 
 
+def cluster_sizes(clusters: ArrayLike) -> NDArray[np.int64]:
+    """Answers in each cluster.
+
+    Parameters
+    ----------
+    clusters : int array, shape (..., G)
+        Cluster numbers from 0 to G - 1, as :func:`cluster_by_answer` gives them.
+
+    Returns
+    -------
+    int64 array, shape (..., G)
+        Place k holds the size of cluster k, 0 if there is none. The largest over G is the majority's share.
+
+    Raises
+    ------
+    ValueError
+        If a shape or a cluster number is not allowed.
+    """
+    return np.asarray(_members(_checked(clusters)).sum(-1), dtype=np.int64)
+
+
+def _checked(clusters: ArrayLike) -> NDArray[np.int64]:
+    ids = np.asarray(clusters)
+    if not ids.ndim or not ids.shape[-1] or not np.issubdtype(ids.dtype, np.integer):
+        raise ValueError(f"clusters: got shape {ids.shape} of {ids.dtype}, allowed are integers (..., G)")
+    groups = ids.shape[-1]
+    if ids.size and (ids.min() < 0 or ids.max() >= groups):
+        raise ValueError(
+            f"clusters: got numbers from {ids.min()} to {ids.max()}, allowed are 0 to {groups - 1}"
+        )
+    return ids
+
+
+def _members(ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether answer g belongs to cluster k, (..., k, g)."""
+    return np.asarray(ids[..., None, :] == np.arange(ids.shape[-1])[:, None])
+
+
 def cluster_entropy(
     clusters: ArrayLike,
     *,
@@ -72,14 +110,7 @@ def cluster_entropy(
     ValueError
         If a shape, a cluster number or the choice of estimator is not allowed.
     """
-    ids = np.asarray(clusters)
-    if not ids.ndim or not ids.shape[-1] or not np.issubdtype(ids.dtype, np.integer):
-        raise ValueError(f"clusters: got shape {ids.shape} of {ids.dtype}, allowed are integers (..., G)")
-    groups = ids.shape[-1]
-    if ids.size and (ids.min() < 0 or ids.max() >= groups):
-        raise ValueError(
-            f"clusters: got numbers from {ids.min()} to {ids.max()}, allowed are 0 to {groups - 1}"
-        )
+    ids = _checked(clusters)
     if estimator not in get_args(Estimator):
         raise ValueError(f"estimator: got {estimator!r}, allowed are {get_args(Estimator)}")
     if not normalised and (estimator != "mean" or log_likelihoods is None):
@@ -93,7 +124,7 @@ def cluster_entropy(
         weights = weights / np.asarray(lengths, dtype=np.float64)
     if normalised:
         weights = weights - logsumexp(weights, axis=-1, keepdims=True)
-    member = ids[..., None, :] == np.arange(groups)[:, None]
+    member = _members(ids)
     with np.errstate(divide="ignore"):
         log_mass = logsumexp(np.broadcast_to(weights[..., None, :], member.shape), b=member, axis=-1)
     there = member.any(-1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import entropy as shannon
 
-from entropylab.reasoning import cluster_by_answer, cluster_entropy
+from entropylab.reasoning import cluster_by_answer, cluster_entropy, cluster_sizes
 
 
 def ids_of(*sizes):
@@ -14,6 +14,20 @@ def ids_of(*sizes):
 def test_equal_answers_share_a_cluster_and_unparsed_ones_share_none():
     assert cluster_by_answer([7, 3, 7, None, None, 3]).tolist() == [0, 1, 0, 2, 3, 1]
     assert cluster_by_answer(["a", "b"]).tolist() == [0, 1] and cluster_by_answer([]).tolist() == []
+
+
+def test_sizes_are_counts():
+    ids = np.random.default_rng(0).integers(0, 5, (3, 4, 5))
+    found = cluster_sizes(ids)
+    assert found.shape == (3, 4, 5)
+    for place in np.ndindex(3, 4):
+        assert found[place].tolist() == np.bincount(ids[place], minlength=5).tolist()
+    with pytest.raises(ValueError, match="clusters: got numbers from 0 to 2"):
+        cluster_sizes([0, 2])
+
+
+def test_one_cluster_has_no_entropy_to_the_last_bit():
+    assert all(cluster_entropy(np.zeros(size, dtype=int)) == 0 for size in range(1, 33))
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from entropylab.sources.tasks.countdown import (
     parse,
     problems,
     reward,
+    reworded,
     role_of,
     token_classes,
 )
@@ -118,6 +119,21 @@ def test_synonyms_are_fair_coins_in_chatty_chains_and_absent_in_plain_ones():
     assert chatty["thus"] / (chatty["so"] + chatty["thus"]) == pytest.approx(0.5, abs=0.05)
     plain = Counter(" ".join(documents("train", 500, 3)).split())
     assert not plain["next"] and not plain["thus"] and plain["then"] and plain["so"]
+
+
+def test_rewording_changes_synonyms_alone_and_makes_them_fair_coins():
+    words = documents("test", 1, 3, "chatty")[0].split()
+    rng = random.Random(0)
+    found = [reworded(words, rng) for _ in range(2000)]
+    free = [place for place, word in enumerate(words) if word in ("then", "next", "so", "thus")]
+    assert len(free) >= 2
+    for place in range(len(words)):
+        counts = Counter(chain[place] for chain in found)
+        pair = {"then", "next"} if words[place] in ("then", "next") else {"so", "thus"}
+        assert set(counts) == (pair if place in free else {words[place]})
+        assert place not in free or counts[words[place]] == pytest.approx(1000, abs=100)
+    # Every coin is thrown by itself: all combinations of two come.
+    assert len({tuple(chain[place] for place in free[:2]) for chain in found}) == 4
 
 
 def test_documents_are_repeatable_and_every_word_is_one_token():

@@ -452,6 +452,27 @@ def parse(words: Sequence[str]) -> Chain:
     return Chain(attempts, answer)
 
 
+# Words that mean the same, in both directions.
+_SYNONYMS = {"then": "next", "next": "then", "so": "thus", "thus": "so"}
+
+
+def reworded(words: Sequence[str], rng: random.Random) -> list[str]:
+    """A chain with its synonyms drawn anew; what it computes and answers stays.
+
+    Parameters
+    ----------
+    words : sequence of str
+    rng : random.Random
+        A fair coin for each ``then``, ``next``, ``so`` and ``thus``: whether its partner takes its place.
+
+    Returns
+    -------
+    list of str
+        As long as ``words``.
+    """
+    return [_SYNONYMS[word] if word in _SYNONYMS and rng.random() < 0.5 else word for word in words]
+
+
 ErrorType = Literal["none", "execution", "plan", "malformed"]
 
 
