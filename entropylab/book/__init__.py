@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from entropylab.book.chain_explorer import ChainCut, chain_explorer
 from entropylab.book.cluster_explorer import cluster_explorer
 from entropylab.book.colab import bootstrap
 from entropylab.book.exercises import check
@@ -13,8 +14,10 @@ from entropylab.book.scorecard import Scorecard
 from entropylab.book.text_explorer import text_explorer
 
 __all__ = [
+    "ChainCut",
     "Scorecard",
     "bootstrap",
+    "chain_explorer",
     "check",
     "cluster_explorer",
     "figure_style",
