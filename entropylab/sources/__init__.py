@@ -6,6 +6,7 @@ from entropylab.sources.hmm import HMM, RateBounds
 from entropylab.sources.markov import MarkovChain
 from entropylab.sources.markov_order import HighOrderMarkovChain
 from entropylab.sources.pcfg import PCFG, Derivations
+from entropylab.sources.residue_chains import ResidueChains, StatedResidues
 from entropylab.sources.stationary import StationarySource
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     "HighOrderMarkovChain",
     "MarkovChain",
     "RateBounds",
+    "ResidueChains",
+    "StatedResidues",
     "StationarySource",
     "evolve",
     "random_rows",

@@ -36,6 +36,58 @@ def test_an_exact_source():
     assert information_gain(good.entropy) == pytest.approx([2.302585092994046, 0], abs=1e-12)
 
 
+class Fixed(torch.nn.Module):
+    """Says the same distributions whatever it reads: row n of the table for the token at place n + 1."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, table):
+        super().__init__()
+        self.table = torch.tensor(table, dtype=torch.float64).log()
+
+    def forward(self, ids, use_cache):
+        return CausalLMOutput(logits=self.table[: ids.shape[1]].expand(len(ids), -1, -1))
+
+
+def test_the_span_is_a_mean_over_tokens():
+    """Reference case 1: two distributions by hand."""
+    table = [[0.7, 0.2, 0.1, 0.0], [0.97, 0.01, 0.01, 0.01]]
+    (found,) = trajectories(Fixed(table), [[[0]]], [[0, 0]])
+    assert found.entropy == pytest.approx([0.4847595446915737], abs=1e-12)
+    first, second = (trajectories(Fixed([row]), [[[0]]], [[0]])[0].entropy[0] for row in table)
+    assert (first, second) == pytest.approx((0.8018185525433372, 0.16770053683981007), abs=1e-12)
+
+
+def test_entropy_is_not_the_surprisal_of_the_truth():
+    """Reference case 4: sure of a wrong answer."""
+    (found,) = trajectories(Fixed([[0.7, 0.28, 0.02]]), [[[0]]], [[2]])
+    assert found.entropy == pytest.approx([0.6843433100932841], abs=1e-12)
+    assert found.surprisal == pytest.approx([3.912023005428146], abs=1e-12)
+
+
+class Digits(torch.nn.Module):
+    """A Bayes inspector that answers tens, then units; token 20 + m says "the units are m"."""
+
+    device = torch.device("cpu")
+
+    def forward(self, ids, use_cache):
+        logits = torch.zeros((*ids.shape, 31), dtype=torch.float64)
+        logits[..., 10:] = -torch.inf
+        for row, tokens in enumerate(ids.tolist()):
+            known = [token - 20 for token in tokens if 20 <= token < 30]
+            for place, token in enumerate(tokens):
+                if known and token < 10:  # the tens were said
+                    logits[row, place] = torch.full((31,), -torch.inf, dtype=torch.float64)
+                    logits[row, place, known[-1]] = 0.0
+        return CausalLMOutput(logits=logits)
+
+
+def test_an_answer_of_two_digits():
+    """Reference case 6: once the units are known, half of the mean is left."""
+    (found,) = trajectories(Digits(), [[[30], [30, 23]]], [[4, 3]])
+    assert found.entropy == pytest.approx([2.302585092994046, 1.151292546497023], abs=1e-12)
+
+
 def test_batches_and_padding_do_not_matter(policy):
     generator = np.random.default_rng(0)
     prefixes = [
@@ -60,6 +112,7 @@ def test_batches_and_padding_do_not_matter(policy):
 def test_trajectories_by_hand():
     falling, wandering = (2.5, 2.1, 1.5, 0.8, 0.3), (1.0, 1.3, 0.9, 1.1, 1.0)
     assert information_gain(falling) == pytest.approx([0.4, 0.6, 0.7, 0.5])
+    assert information_gain(falling).sum() / falling[0] == pytest.approx(0.88)
     assert slope(falling) == pytest.approx(-0.57) and slope(wandering) == pytest.approx(-0.02)
     assert is_monotone(falling) and not is_monotone(wandering) and is_monotone(wandering, tolerance=0.31)
     assert (np.diff(wandering) > 0).sum() == 2 and information_gain(wandering).sum() == pytest.approx(0)
