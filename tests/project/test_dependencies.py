@@ -20,6 +20,7 @@ DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 # What is imported where its provider is at work, and comes with it.
 COME_WITH = {
     "IPython": "ipykernel",
+    "accelerate": "trl",
     "cuda": "numba-cuda",
     "huggingface_hub": "transformers",
     "llvmlite": "numba",
@@ -28,6 +29,7 @@ COME_WITH = {
     "ray": "ray",
     "sphinx": "jupyter-book",
     "triton": "torch",
+    "trl": "trl",
 }
 
 
@@ -115,6 +117,6 @@ def test_what_is_imported_is_required_and_what_is_required_is_imported(root, pro
     required = {Requirement(line).name for line in project["dependencies"]}
     assert names - set(COME_WITH) == required
     extras = project["optional-dependencies"]
-    optional = (*extras["book"], *extras["gpu-cu13"], *extras["ray"])
+    optional = (*extras["book"], *extras["gpu-cu13"], *extras["ray"], *extras["trl"])
     providers = required | {Requirement(line).name for line in optional}
     assert {COME_WITH[name] for name in names - required} <= providers

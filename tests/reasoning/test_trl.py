@@ -1,4 +1,4 @@
-"""Our loss and mask against those of TRL's GRPOTrainer, its own methods on the same tensors; skipped without TRL."""
+"""Our loss and mask against those of TRL's GRPOTrainer: its own methods on the same tensors."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from trl.trainer import grpo_trainer
 
 from entropylab.reasoning import entropy_mask, policy_loss
-
-grpo_trainer = pytest.importorskip("trl.trainer.grpo_trainer")
 
 
 def stand_in(log_probs, entropy, loss_type, share, beta):
