@@ -16,7 +16,6 @@ The reward is exact: it reads the answer, and nothing is evaluated but a left-to
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,23 +24,16 @@ from itertools import combinations_with_replacement, permutations, product
 from typing import Literal, NamedTuple, get_args
 
 from entropylab.sources.tasks.calculator import OPERATORS, calculate
+from entropylab.sources.tasks.chains import HIGHEST, Part, WordReader, answer_of, part_of, text_of
+from entropylab.sources.tasks.chains import VOCABULARY as VOCABULARY  # a recipe asks the task for it
 
-Part = Literal["train", "validation", "test"]
 Style = Literal["plain", "chatty"]
 Strategy = Literal["sum", "product", "difference", "target"]
 Digits = tuple[int, int, int]
 
-HIGHEST = 99
 _OPERATOR_OF: dict[str, str] = {"sum": "+", "product": "*", "difference": "-"}
 _STRATEGY_OF: dict[str, Strategy] = {"+": "sum", "*": "product", "-": "difference"}
 _INVERSE = {"+": "-", "-": "+", "*": "/"}
-_WORDS = (
-    *("+", "-", "*", "/", "=", "->", ":", "%", "?", "(", ")"),
-    *("try", "product", "sum", "difference", "first", "work", "from", "target", "then", "next", "so", "thus"),
-    *("no", "yes", "go", "back", "ans", "check", "again", "call", "ret", "step", "img"),
-)
-# The symbols that texts are made of; the space belongs to the word before it. Some are there for related tasks.
-VOCABULARY: tuple[str, ...] = tuple(f"{word} " for word in (*map(str, range(HIGHEST + 1)), *_WORDS))
 
 
 class Candidate(NamedTuple):
@@ -96,13 +88,8 @@ class Problem:
 
     @property
     def part(self) -> Part:
-        """A fifth of the problems are test, by a hash; of the others, a tenth are validation."""
-        place = int(
-            hashlib.md5(str((self.digits, self.target)).encode(), usedforsecurity=False).hexdigest(), 16
-        )
-        if place % 5 == 0:
-            return "test"
-        return "validation" if place // 5 % 10 == 0 else "train"
+        """Which part the problem is in, by a hash."""
+        return part_of(str((self.digits, self.target)))
 
     def prompt(self, rng: random.Random) -> list[str]:
         """The words that a model continues, with the digits in a random order."""
@@ -294,17 +281,11 @@ def documents(part: Part, count: int, seed: int, style: Style = "plain") -> list
     for _ in range(count):
         problem = rng.choice(pool)
         words = problem.prompt(rng) + writer.chain(problem, style, rng)
-        texts.append("".join(f"{word} " for word in words))
+        texts.append(text_of(words))
     return texts
 
 
 # --- reading chains --------------------------------------------------------------------------------------------
-
-
-def answer_of(words: Sequence[str]) -> list[str]:
-    """What stands after the last ``ans``; nothing if there is none."""
-    places = [place for place, word in enumerate(words) if word == "ans"]
-    return list(words[places[-1] + 1 :]) if places else []
 
 
 def answer_value(problem: Problem, words: Sequence[str], *, complete: bool = True) -> int | None:
@@ -378,26 +359,13 @@ class Chain(NamedTuple):
     answer: list[str]
 
 
-class _Reader:
-    """A cursor over words: each step takes one, or finds the chain malformed."""
-
-    def __init__(self, words: Sequence[str]) -> None:
-        self.words, self.place = words, 0
-
-    def take(self, *allowed: str) -> str:
-        word = self.words[self.place] if self.place < len(self.words) else ""
-        if allowed and word not in allowed:
-            raise ValueError(f"words: got {word!r} at {self.place}, allowed is one of {allowed}")
-        self.place += 1
-        return word
+class _Reader(WordReader):
+    """Reads the equations and attempts of this task."""
 
     def equation(self, operators: tuple[str, ...]) -> Equation:
         left, operator, right = self.number(), self.take(*operators), self.number()
         self.take("=")
         return Equation(left, operator, right, self.number())
-
-    def number(self) -> int:
-        return calculate([self.take()])
 
     def attempt(self) -> Attempt:
         strategy: Strategy | Literal["check"]
@@ -438,7 +406,7 @@ def parse(words: Sequence[str]) -> Chain:
     reader, attempts = _Reader(words), []
     while True:
         attempts.append(reader.attempt())
-        following = words[reader.place] if reader.place < len(words) else ""
+        following = reader.following
         if following == "go":
             reader.take("go")
             reader.take("back")
@@ -513,8 +481,7 @@ def _attempts_of(words: Sequence[str]) -> Iterator[Attempt]:
     """All attempts that can be read, also in a chain that is cut off or malformed elsewhere."""
     for place, word in enumerate(words):
         if word in ("try", "work", "check"):
-            reader = _Reader(words)
-            reader.place = place
+            reader = _Reader(words, place)
             try:
                 yield reader.attempt()
             except ValueError:
