@@ -165,7 +165,7 @@ def _picture(
                 f"{chance:.2f}</text>"
             )
     said = (
-        f"After {place} of {len(cuts) - 1} steps: {uncertainty} {cuts[place].uncertainty:.3f}; "
+        f"After {place} of {len(cuts) - 1} steps: {uncertainty}: {cuts[place].uncertainty:.3f}; "
         f"likeliest answer {' '.join(token[0][0] for token in cuts[place].candidates)}, "
         f"true {' '.join(answer)}."
     )

@@ -40,7 +40,7 @@ def test_a_state_shows_the_cut_the_curve_and_the_candidates():
     heights = [float(y) for y in re.findall(r'<circle cx="[\d.]+" cy="([\d.]+)"', first)]
     assert heights == [22.0, 112.0]
     assert re.findall(r'class="(rx-true|rx-other)"', first) == ["rx-true", "rx-other", "rx-true"]
-    assert "H, nats 0.250; likeliest answer 9 *, true 9 *" in second
+    assert "H, nats: 0.250; likeliest answer 9 *, true 9 *" in second
 
 
 def test_texts_can_hold_anything():

@@ -14,7 +14,7 @@ import pytest
 import torch
 import yaml
 
-from entropylab.book import cluster_explorer, places, typical_explorer
+from entropylab.book import ChainCut, chain_explorer, cluster_explorer, places, typical_explorer
 from entropylab.book.cluster_explorer import values
 from entropylab.book.scoreboard import scoreboard
 from entropylab.decoding import top_p_filter
@@ -205,6 +205,25 @@ def test_the_cluster_explorer_follows_the_package(chromium):
             assert np.allclose(ours, theirs, atol=1e-12), clusters
     assert page.inner_text("[data-cx=summary]") == "Clusters of 4, 4."
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.close()
+
+
+def test_the_chain_explorer_shows_one_state_and_the_slider_ends_with_the_chain(chromium):
+    page = chromium.new_page()
+    cuts = [ChainCut(f"step {k}", 1.0 + k, [[("9", 1.0)]]) for k in range(4)]
+    variants = {"long": cuts, "short": cuts[:2]}
+    page.set_content(chain_explorer(variants, ["9"], choice="Steps", uncertainty="H").html)
+    slider, choice = page.get_by_label("Steps that were read"), page.locator("[data-rx=choice]")
+    shown = page.locator("[data-rx-frame]:visible")
+    assert shown.get_attribute("data-rx-frame") == "0 0"
+    slider.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    assert shown.get_attribute("data-rx-frame") == "0 3"
+    assert "After 3 of 3 steps: H: 4.000" in shown.inner_text()
+    choice.select_option("short")
+    assert slider.input_value() == "1"
+    assert shown.count() == 1 and shown.get_attribute("data-rx-frame") == "1 1"
     page.close()
 
 
