@@ -3,6 +3,7 @@
 from entropylab.reasoning.answer_clusters import cluster_by_answer, cluster_entropy, cluster_sizes
 from entropylab.reasoning.countdown_policy import CountdownTask, evaluate, sample_chains
 from entropylab.reasoning.credit import Credit, EntropyMask, SemanticEntropyScale, entropy_mask, seed_weight
+from entropylab.reasoning.environment import WordTool
 from entropylab.reasoning.grpo import GrpoSettings, train_grpo
 from entropylab.reasoning.losses import group_advantages, policy_loss
 from entropylab.reasoning.next_token_preference import next_token_states, prefer_next_token
@@ -16,6 +17,7 @@ __all__ = [
     "GrpoSettings",
     "Rollouts",
     "SemanticEntropyScale",
+    "WordTool",
     "cluster_by_answer",
     "cluster_entropy",
     "cluster_sizes",

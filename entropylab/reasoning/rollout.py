@@ -2,12 +2,13 @@
 
 Both give, for each token of a completion, its log-probability and the entropy of the distribution that it was drawn
 from, by the statistics kernel. Sampling inverts the cumulative distribution at given uniform numbers, so that two
-policies, or two settings of one, can be compared under the same luck.
+policies, or two settings of one, can be compared under the same luck. An environment, such as a tool that answers, may
+write tokens in between: they are part of the chain that the policy continues, and of nothing that is measured.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -17,6 +18,10 @@ from transformers import DynamicCache, PreTrainedModel
 from entropylab.information import token_statistics
 from entropylab.models import sample
 from entropylab.models.generation import LogitsFilter
+
+# Given numbers of chains, int64 (n,), and their tokens so far without the prompt, int64 (n, t): the token that it
+# writes next in each, or a number below 0 where the policy goes on, int64 (n,). It never writes the end token.
+Environment = Callable[[Tensor, Tensor], Tensor]
 
 # How many tokens are sampled before finished chains are taken out of the batch, and the least share that must be.
 _EVERY, _SHARE = 8, 0.2
@@ -31,7 +36,7 @@ class Rollouts(NamedTuple):
     tokens : int64 Tensor (B, T)
         The end token closes a chain and fills the rest of its row.
     mask : bool Tensor (B, T)
-        The tokens of the chain, with the end token that closes it.
+        The tokens of the chain that the policy wrote, with the end token that closes it.
     log_probs, entropy : float32 Tensor (B, T)
         Of the policy at temperature 1, before any filter; 0 outside the mask.
     complete : bool Tensor (B,)
@@ -47,8 +52,14 @@ class Rollouts(NamedTuple):
 
     @property
     def lengths(self) -> Tensor:
-        """Tokens of each chain, int64 (B,)."""
+        """Tokens of each chain that the policy wrote, int64 (B,)."""
         return self.mask.sum(1)
+
+    @property
+    def chain(self) -> Tensor:
+        """All tokens of each chain that was sampled here, bool (B, T): the mask and what an environment wrote."""
+        # A chain that did not end is as long as its row; any other closes with a token of the policy.
+        return (self.mask.flip(1).cumsum(1).flip(1) > 0) | ~self.complete[:, None]
 
     def rows(self, index: Tensor) -> Rollouts:
         """Some of the chains, by number or by a bool mask."""
@@ -71,6 +82,7 @@ def roll_out(
     generator: torch.Generator | None = None,
     uniforms: Tensor | None = None,
     filters: Sequence[LogitsFilter] = (),
+    environment: Environment | None = None,
 ) -> Rollouts:
     """Sample a chain for each prompt.
 
@@ -81,15 +93,19 @@ def roll_out(
     prompts : int64 Tensor (B, P)
         All of one length, B and P at least 1.
     max_new_tokens : int
-        Tokens of a chain at most, the end token included.
+        Tokens of a chain at most, the end token and those of an environment included.
     end : int
         Id of the end token.
     generator : torch.Generator, optional
         Draws the uniform numbers; exactly one of ``generator`` and ``uniforms`` is given.
     uniforms : float64 Tensor (B, max_new_tokens), optional
-        Numbers in [0, 1), one a token.
+        Numbers in [0, 1), one a token; that of a token which an environment writes is not used.
     filters : sequence of callable
         Each maps logits (n, V) to logits, as in :func:`entropylab.models.generate`.
+    environment : callable, optional
+        Asked before each token: ``environment(rows, tokens)`` gets the numbers of the open chains, int64 (n,), and what
+        they consist of so far, int64 (n, t), and gives the token that comes next in each, or -1 where the policy goes
+        on, int64 (n,). What it writes is outside the mask, with no log-probability and no entropy.
 
     Returns
     -------
@@ -100,7 +116,7 @@ def roll_out(
     Raises
     ------
     ValueError
-        If a shape or a number is not allowed.
+        If a shape or a number is not allowed, or the environment writes the end token or what is no token.
     """
     if prompts.ndim != 2 or not prompts.numel():
         raise ValueError(f"prompts: got shape {tuple(prompts.shape)}, allowed is (B, P), both at least 1")
@@ -131,11 +147,18 @@ def roll_out(
             for keep in filters:
                 kept = keep(kept)
             drawn = torch.where(alive, sample(kept, uniforms[open_rows, step]), end)
+            own = alive
+            if environment is not None:
+                rows = open_rows[alive]
+                written = _written(environment, rows, tokens[rows, :step], end, logits.shape[-1])
+                drawn[alive] = torch.where(written < 0, drawn[alive], written)
+                own = alive.masked_scatter(alive, written < 0)
             statistics = token_statistics(logits, drawn)
-            rows = open_rows[alive]
-            tokens[rows, step], mask[rows, step] = drawn[alive], True
-            log_probs[rows, step] = -statistics.surprisal[alive]
-            entropy[rows, step] = statistics.entropy[alive]
+            tokens[open_rows[alive], step] = drawn[alive]
+            rows = open_rows[own]
+            mask[rows, step] = True
+            log_probs[rows, step] = -statistics.surprisal[own]
+            entropy[rows, step] = statistics.entropy[own]
             alive &= drawn != end
             if not alive.any():
                 break
@@ -152,6 +175,20 @@ def roll_out(
     return Rollouts(prompts.to(model.device), tokens, mask, log_probs, entropy, complete)
 
 
+def _written(environment: Environment, rows: Tensor, tokens: Tensor, end: int, vocabulary: int) -> Tensor:
+    written = environment(rows, tokens)
+    if written.shape != rows.shape or written.dtype != torch.int64:
+        raise ValueError(
+            f"environment: gave shape {tuple(written.shape)} of {written.dtype}, allowed is ({len(rows)},) of int64"
+        )
+    wrong = written[(written == end) | (written >= vocabulary)]
+    if len(wrong):
+        raise ValueError(
+            f"environment: wrote token {int(wrong[0])}, allowed are those below {vocabulary} but {end}, the end"
+        )
+    return written.to(rows.device)
+
+
 def score(
     model: PreTrainedModel, prompts: Tensor, tokens: Tensor, mask: Tensor, *, rows_at_once: int = 512
 ) -> Scores:
@@ -163,7 +200,8 @@ def score(
     prompts : int64 Tensor (B, P)
     tokens : int64 Tensor (B, T)
     mask : bool Tensor (B, T)
-        Which tokens belong to the chain; they stand at the left.
+        Which tokens the policy wrote. What stands between them, an environment's, is read but not scored; what
+        stands behind them is not read.
     rows_at_once : int
         Chains in one pass, where no gradient is needed.
 
