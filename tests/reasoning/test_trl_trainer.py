@@ -237,6 +237,30 @@ def test_a_mask_gives_our_loss_over_kept_tokens(reasoner, choice):
     assert shares == pytest.approx([0.8 if choice == "bottom" else 0.2] * 4, abs=0.005)
 
 
+def test_accumulated_micro_batches_are_averaged(reasoner):
+    config = settings(steps_per_generation=None, gradient_accumulation_steps=2, max_steps=2)
+    trainer = train(reasoner, config=config, credit=EntropyMask(0.2))
+    assert len(trainer.seen) == 4
+    for step in trainer.seen:
+        loss, gradient = expected(step, aggregation="kept", token_weights=(step["weights"] > 0).float())
+        assert step["loss"].item() == pytest.approx(loss / 2, rel=1e-5, abs=1e-7)
+        assert torch.allclose(step["gradient"], gradient / 2, rtol=1e-4, atol=1e-8)
+
+
+def test_no_rule_touches_the_divergence_from_the_reference(reasoner):
+    config = settings(beta=0.5, use_bias_correction_kl=False, max_steps=3)
+    trainer = train(reasoner, config=config, credit=EntropyMask(0.2))
+    for number, step in enumerate(trainer.seen):
+        kept = (step["weights"] > 0).float()
+        reference = {"kl_coefficient": 0.5, "reference_log_probs": step["ref_per_token_logps"]}
+        policy, gradient = expected(step, aggregation="kept", token_weights=kept)
+        silent = step | {"advantages": torch.zeros_like(step["advantages"])}
+        divergence, more = expected(silent, token_weights=None, **reference)
+        assert (divergence > 1e-4) == (number > 0)  # the reference is where the run began
+        assert step["loss"].item() == pytest.approx(policy + divergence, rel=1e-5, abs=1e-6)
+        assert torch.allclose(step["gradient"], gradient + more, rtol=1e-4, atol=1e-7)
+
+
 def test_trls_own_mask_is_the_rule_with_its_quantile_and_its_normaliser(reasoner):
     theirs = train(reasoner, RecordedPlain, settings(top_entropy_quantile=0.2))
     ours = train(reasoner, credit=EntropyMask(0.2, rule="quantile"), normaliser="all")

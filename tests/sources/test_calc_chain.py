@@ -164,6 +164,11 @@ def test_documents_are_repeatable_and_every_word_is_one_token():
         assert problem.part == "test" and text.startswith(text_of(problem.prompt()))
 
 
+def test_an_injected_ret_asks_for_nothing():
+    assert injected("ret ret ret ret 1".split()) == [False, True, False, True, False]
+    assert injected([]) == [] and injected(["ret"]) == [False]
+
+
 @settings(max_examples=300, deadline=None)
 @given(some_problem(), hostile, st.booleans())
 def test_any_chain_can_be_read(problem, words, complete):
