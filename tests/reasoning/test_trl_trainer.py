@@ -37,7 +37,7 @@ from entropylab.sources.tasks.calculator import calculate
 from entropylab.sources.tasks.countdown import answer_of, problems
 
 PROMPTS, GROUP = 4, 4
-pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore:'pin_memory':UserWarning")
 
 
 @pytest.fixture(autouse=True)
