@@ -165,7 +165,17 @@ def evaluate(
     seed: int,
     filters: Sequence[LogitsFilter] = (),
 ) -> Evaluation:
-    """Right answers for each problem, of several samples; arguments as :func:`sample_chains`."""
+    """Right answers for each problem, of several samples.
+
+    Parameters
+    ----------
+    model, task, problems, samples, seed, filters
+        As for :func:`sample_chains`.
+
+    Returns
+    -------
+    Evaluation
+    """
     chains = sample_chains(model, task, problems, samples=samples, seed=seed, filters=filters)
     each = [problem for problem in problems for _ in range(samples)]
     right = [

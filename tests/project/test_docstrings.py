@@ -20,6 +20,8 @@ PACKAGES = (
     "entropylab.cognition",
     "entropylab.decoding",
     "entropylab.detection",
+    "entropylab.reasoning",
+    "entropylab.reasoning.credit",
     "entropylab.book",
     "entropylab.bench",
     "entropylab.scoring",
