@@ -1,7 +1,7 @@
 """What the chapter on forking tokens takes from longer runs, besides the arms.
 
-Run: ``python experiments/reasoning/forking_tokens.py``. It first does what is left of ``grpo_arms.py`` (40 to 75
-minutes); then it takes three minutes on one thread. It writes three tables into the package; one that is there is not
+Run: ``python experiments/reasoning/forking_tokens.py``. It first does what is left of ``grpo_arms.py`` (one to
+two hours); then it takes three minutes on one thread. It writes three tables into the package; one that is there is not
 made again:
 
 * ``forking_temperatures``: right answers of four samples for each test problem, for pairs of temperatures above and
