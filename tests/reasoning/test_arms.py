@@ -21,7 +21,7 @@ def table() -> pd.DataFrame:
 
 def test_runs_are_compared_seed_by_seed():
     means = run_means(table(), "reward")
-    assert means.loc[2, "b"] == table().query("arm == 'b' and seed == 2")["reward"].mean()
+    assert means.loc[2, "b"] == pytest.approx(table().query("arm == 'b' and seed == 2")["reward"].mean())
     assert np.isnan(means.loc[0, "b"])
     found = paired_difference(means, "b", "a", range(1, 4))
     expected = stats.ttest_rel(means.loc[1:3, "b"], means.loc[1:3, "a"]).confidence_interval(0.9)
