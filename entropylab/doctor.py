@@ -18,6 +18,7 @@ DISTRIBUTION = "entropylab-book"
 EXTRAS = {
     "book": ("jupyter-book", "building the book"),
     "ray": ("ray", "entropylab score --engine ray"),
+    "trl": ("trl", "credit rules inside TRL's GRPOTrainer"),
     "test": ("pytest", "running the tests"),
 }
 _GPU_EXTRAS = {12: "gpu-cu12", 13: "gpu-cu13"}
