@@ -5,8 +5,6 @@ All states are in the page; the script only says which one is shown.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import NamedTuple
@@ -101,19 +99,15 @@ def chain_explorer(
         for number, cuts in enumerate(variants.values())
         for place in range(len(cuts))
     )
-    data = json.dumps({"sizes": [len(cuts) for cuts in variants.values()], "start": start})
-    name = "rx-" + hashlib.sha256((frames + title).encode()).hexdigest()[:10]
-    heading = f"<p><strong>{escape(title)}</strong></p>" if title else ""
+    data = {"sizes": [len(cuts) for cuts in variants.values()], "start": start}
     options = "".join(f'<option value="{k}">{escape(each)}</option>' for k, each in enumerate(names))
-    return Html(
-        f"<style>{markup.asset('chain_explorer.css').strip()}</style>"
-        f'<div class="rx" id="{name}">{heading}<div class="rx-controls" data-rx="controls" hidden>'
+    inside = (
+        '<div class="rx-controls" data-rx="controls" hidden>'
         f'<label>{escape(choice)} <select data-rx="choice">{options}</select></label>'
         '<label>Steps that were read <input type="range" data-rx="slider" min="0" step="1"><output></output></label>'
-        f'</div><div data-rx="frames" aria-live="polite">{frames}</div></div>'
-        f"<script>{markup.asset('chain_explorer.js').strip()}"
-        f"(document.getElementById({json.dumps(name)}), {data});</script>"
+        f'</div><div data-rx="frames" aria-live="polite">{frames}</div>'
     )
+    return markup.explorer("rx", "chain_explorer", inside, data, title)
 
 
 def _words(cuts: Sequence[ChainCut], place: int) -> str:

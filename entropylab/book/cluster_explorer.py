@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Sequence
-from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -75,7 +72,6 @@ def cluster_explorer(
     entropies, factors = values(ids, ell, tokens, alpha)
 
     data = {"clusters": ids.tolist(), "weights": (ell / tokens).tolist(), "alpha": alpha}
-    name = "cx-" + hashlib.sha256((json.dumps(data) + title).encode()).hexdigest()[:10]
     letters = [chr(ord("A") + place) for place in range(ids.size)]
     lists = "".join(
         f'<label>{place + 1} <select data-cx="answer">'
@@ -86,7 +82,6 @@ def cluster_explorer(
         + "</select></label>"
         for place, own in enumerate(ids.tolist())
     )
-    heading = f"<p><strong>{escape(title)}</strong></p>" if title else ""
     bound = math.log(ids.size)
     bars = [
         _bar(label, value / bound, f"{value:.3f}")
@@ -96,9 +91,7 @@ def cluster_explorer(
         _bar(label, value, f"{value:.3f}", "cx-f")
         for label, value in zip(FORMS, factors.tolist(), strict=True)
     ]
-    return Html(
-        f"<style>{markup.asset('cluster_explorer.css').strip()}</style>"
-        f'<div class="cx" id="{name}">{heading}'
+    inside = (
         f'<fieldset data-cx="controls" disabled><legend>What each of the {ids.size} chains answers</legend>'
         f'<div class="cx-answers">{lists}</div><label class="cx-dose">dose α '
         f'<input type="range" data-cx="alpha" min="0" max="1" step="0.01" value="{alpha}">'
@@ -106,9 +99,8 @@ def cluster_explorer(
         f"<p>Semantic entropy in nats; a full bar is ln {ids.size} = {bound:.3f}</p>{''.join(bars)}"
         f"<p>Factor of the prompt's advantages, from the entropy of counts</p>{''.join(scales)}"
         f'<p data-cx="summary" aria-live="polite">{_summary(ids)}</p>'
-        f"</div><script>{markup.asset('cluster_explorer.js').strip()}"
-        f"(document.getElementById({json.dumps(name)}), {json.dumps(data)});</script>"
     )
+    return markup.explorer("cx", "cluster_explorer", inside, data, title)
 
 
 def values(

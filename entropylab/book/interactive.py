@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Sequence
 from html import escape
@@ -74,21 +72,16 @@ def typical_explorer(
     if order not in ("distance", "probability"):
         raise ValueError(f"order must be 'distance' or 'probability', not {order!r}")
 
-    data = {
+    data: dict[str, Any] = {
         "labels": [str(label) for label in labels],
         "logits": [float(value) if math.isfinite(value) else None for value in z],
         "mass": mass,
         "temperature": temperature,
         "order": order,
     }
-    # "</" would end the script, whatever stands in a label.
-    text = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")
-    name = "tx-" + hashlib.sha256((text + title).encode()).hexdigest()[:10]
     picture, summary = _still(z, data["labels"], mass, temperature, order)
-    heading = f"<p><strong>{escape(title)}</strong></p>" if title else ""
-    return Html(
-        f"<style>{markup.asset('typical_explorer.css').strip()}</style>"
-        f'<div class="tx" id="{name}">{heading}<div class="tx-controls" data-tx="controls" hidden>'
+    inside = (
+        '<div class="tx-controls" data-tx="controls" hidden>'
         f"{_slider('mass', 'Mass to keep', 0.05, 1, 0.01)}"
         f"{_slider('temperature', 'Temperature', 0.25, 3, 0.05)}"
         '<label>Order of rows <select data-tx="order"><option value="distance">distance to H</option>'
@@ -97,9 +90,8 @@ def typical_explorer(
         f'<p class="tx-summary" data-tx="summary" aria-live="polite">{summary}</p>'
         '<p class="tx-help">Filled bars are kept, hollow bars are cut. '
         "Both rules keep the mass that the slider says.</p>"
-        f"</div><script>{markup.asset('typical_explorer.js').strip()}"
-        f"(document.getElementById({json.dumps(name)}), {text});</script>"
     )
+    return markup.explorer("tx", "typical_explorer", inside, data, title)
 
 
 def _slider(name: str, label: str, low: float, high: float, step: float) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
@@ -47,6 +49,33 @@ _LOOK = {
 def asset(name: str) -> str:
     """Text of a file in ``assets/``."""
     return (places.ASSETS / name).read_text(encoding="utf-8")
+
+
+def explorer(kind: str, name: str, inside: str, data: Any, title: str) -> Html:
+    """A figure that a reader can move: styles, what stands in the page without JavaScript, and the script.
+
+    Parameters
+    ----------
+    kind : str
+        Class of the figure's element, and the beginning of its name.
+    name : str
+        Of the files ``<name>.css`` and ``<name>.js`` in ``assets/``; the script is a function of element and data.
+    inside : str
+        HTML.
+    data : object
+        Anything that JSON can hold.
+    title : str
+        A line above, as text; empty for none.
+    """
+    # "</" would end the script, whatever stands in a label.
+    text = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")
+    own = f"{kind}-" + hashlib.sha256((inside + text + title).encode()).hexdigest()[:10]
+    heading = f"<p><strong>{escape(title)}</strong></p>" if title else ""
+    return Html(
+        f"<style>{asset(name + '.css').strip()}</style>"
+        f'<div class="{kind}" id="{own}">{heading}{inside}</div>'
+        f"<script>{asset(name + '.js').strip()}(document.getElementById({json.dumps(own)}), {text});</script>"
+    )
 
 
 def style() -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -78,15 +76,10 @@ def slider_figure(
         "captions": said,
         "start": start,
     }
-    text = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")  # "</" would end the script
-    name = "sx-" + hashlib.sha256((text + title).encode()).hexdigest()[:10]
-    heading = f"<p><strong>{escape(title)}</strong></p>" if title else ""
-    return Html(
-        f"<style>{markup.asset('slider_figure.css').strip()}</style>"
-        f'<div class="sx" id="{name}">{heading}<label data-sx="controls" hidden>{escape(slider)} '
+    inside = (
+        f'<label data-sx="controls" hidden>{escape(slider)} '
         f'<input type="range" data-sx="slider" min="0" max="{len(frames) - 1}" step="1"><output></output></label>'
         f"{picture(escape(said[start]))}"
         f'<p data-sx="summary" aria-live="polite">{escape(said[start])}</p>'
-        f"</div><script>{markup.asset('slider_figure.js').strip()}"
-        f"(document.getElementById({json.dumps(name)}), {text});</script>"
     )
+    return markup.explorer("sx", "slider_figure", inside, data, title)

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from entropylab.models.generation import LogitsFilter
 from entropylab.reasoning.rollout import Rollouts, roll_out
+from entropylab.reasoning.words import word_ids
 from entropylab.sources.tasks.countdown import (
     Problem,
     answer_value,
@@ -37,9 +38,8 @@ class CountdownTask:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self.end = int(tokenizer.eos_token_id)
-        tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
-        self._words = [str(token).removesuffix(" ") for token in tokens]
-        self._ids = {word: number for number, word in enumerate(self._words)}
+        self._ids = word_ids(tokenizer)
+        self._words = list(self._ids)
 
     def encode(self, words: Sequence[str]) -> list[int]:
         """Ids of words.

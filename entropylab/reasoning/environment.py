@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from entropylab.reasoning.words import word_ids
+
 
 class WordTool:
     """A tool that writes one word after every ``trigger`` that the policy writes.
@@ -38,9 +40,8 @@ class WordTool:
         answer: Callable[[Sequence[str]], str],
         trigger: str = "ret",
     ) -> None:
-        tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
-        self._words = [str(token).removesuffix(" ") for token in tokens]
-        self._ids = {word: number for number, word in enumerate(self._words)}
+        self._ids = word_ids(tokenizer)
+        self._words = list(self._ids)
         if trigger not in self._ids:
             raise ValueError(f"trigger: got {trigger!r}, allowed are the words of the task")
         self._answer, self._trigger = answer, self._ids[trigger]
